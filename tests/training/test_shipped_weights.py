@@ -1,0 +1,78 @@
+"""What ships: the class list, the network, and the file of its weights."""
+
+import json
+import time
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from heatlens.models.bundled_networks import BundledCNN
+from training.data import CLASSES_FILE, read_classes
+from training.export import WEIGHTS_FILE, export
+from training.student import Student
+
+ENTRIES = json.loads(CLASSES_FILE.read_text(encoding="utf-8"))
+
+
+def test_every_wnid_belongs_to_one_class() -> None:
+    wnids = [wnid for entry in ENTRIES for wnid in entry["wnids"]]
+    assert len(wnids) == len(set(wnids)) == 86
+
+
+def test_there_are_40_to_60_classes_and_no_name_is_used_twice() -> None:
+    names = [entry["name"] for entry in ENTRIES]
+    synonyms = [synonym for entry in ENTRIES for synonym in entry["synonyms"]]
+    assert 40 <= len(names) <= 60
+    assert len(set(names + synonyms)) == len(names + synonyms)
+
+
+def test_reading_the_classes_keeps_their_order() -> None:
+    classes = read_classes()
+    assert classes.names == [entry["name"] for entry in ENTRIES]
+    for wnid, merged in zip(classes.wnids, classes.merged_of.tolist(), strict=True):
+        assert wnid in ENTRIES[merged]["wnids"]
+
+
+def test_the_network_maps_photos_to_scores_by_a_last_stack_of_8x8() -> None:
+    network = BundledCNN(classes=59).eval()
+    photos = torch.zeros(2, 3, 128, 128)
+    with torch.inference_mode():
+        assert network.features(photos).shape == (2, 512, 8, 8)
+        assert network(photos).shape == (2, 59)
+
+
+def test_the_shipped_file_is_small_half_precision_and_fits_strictly() -> None:
+    network = BundledCNN(len(ENTRIES))
+    tensors = load_file(WEIGHTS_FILE)
+    network.load_state_dict(tensors, strict=True)
+    assert WEIGHTS_FILE.stat().st_size <= 8_000_000
+    assert all(value.dtype == torch.float16 for value in tensors.values() if value.is_floating_point())
+    assert all(value.isfinite().all() for value in tensors.values())
+
+
+def test_the_shipped_file_loads_in_a_fifth_of_a_second() -> None:
+    def seconds() -> float:
+        start = time.perf_counter()
+        BundledCNN(len(ENTRIES)).load_state_dict(load_file(WEIGHTS_FILE))
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(3)) < 0.2
+
+
+def test_the_shipped_file_names_its_classes() -> None:
+    with safe_open(WEIGHTS_FILE, framework="pt") as file:
+        assert json.loads(file.metadata()["classes"]) == [entry["name"] for entry in ENTRIES]
+
+
+def test_export_writes_the_average_without_the_auxiliary_head(tmp_path: Path) -> None:
+    student = Student(len(ENTRIES), 86)
+    torch.save({"average": student.state_dict(), "step": 7, "seconds": 60.0}, tmp_path / "checkpoint.pt")
+    digest = export(tmp_path / "checkpoint.pt", tmp_path / "out.safetensors")
+    again = export(tmp_path / "checkpoint.pt", tmp_path / "again.safetensors")
+    assert len(digest) == 64
+    assert digest == again
+    tensors = load_file(tmp_path / "out.safetensors")
+    assert tensors.keys() == student.network.state_dict().keys()
+    assert torch.equal(tensors["head.weight"], student.network.head.weight.detach().half())

@@ -1,0 +1,1 @@
+"""How the small network that ships with heatlens was trained."""
