@@ -1,0 +1,47 @@
+"""The maps of several layers to one map: each a function of maps `(n, *space)` already resized to one size."""
+
+from collections.abc import Callable, Sequence
+from types import MappingProxyType
+
+import torch
+
+from .errors import unknown
+from .notation import Maps, unit_peak, unit_range, unit_scale
+from .registry import spelling
+
+Fusion = Callable[[Sequence[Maps]], Maps]
+
+
+def mean(maps: Sequence[Maps]) -> Maps:
+    """1/l sum_l  M_l / max |M_l|: every layer has the same say, and signs stay."""
+    return torch.stack([unit_scale(m) for m in maps]).mean(0)
+
+
+def maximum(maps: Sequence[Maps]) -> Maps:
+    """max_l  ReLU(M_l) / max M_l  (Zoom-CAM, arXiv:2010.08644)."""
+    return torch.stack([unit_peak(m) for m in maps]).amax(0)
+
+
+def product(maps: Sequence[Maps]) -> Maps:
+    """prod_l  (M_l - min M_l) / (max M_l - min M_l)  (RefineCAM, arXiv:2605.14641)."""
+    return torch.stack([unit_range(m, 1) for m in maps]).prod(0)
+
+
+def tanh_maximum(maps: Sequence[Maps], *, gamma: float = 2.0) -> Maps:
+    """max_l  tanh(gamma ReLU(M_l) / max M_l)  (LayerCAM, IEEE TIP 30, 2021, Eq. 9): lifts the faint shallow layers."""
+    return torch.stack([torch.tanh(gamma * unit_peak(m)) for m in maps]).amax(0)
+
+
+FUSIONS: MappingProxyType[str, Fusion] = MappingProxyType(
+    {"mean": mean, "maximum": maximum, "product": product, "tanh_maximum": tanh_maximum}
+)
+
+
+def find_fusion(name: str | Fusion) -> Fusion:
+    """The fusion of that name, however it is spelt; a function is one already."""
+    if callable(name):
+        return name
+    for known, fusion in FUSIONS.items():
+        if spelling(known) == spelling(name):
+            return fusion
+    raise unknown("fusion", name, FUSIONS)

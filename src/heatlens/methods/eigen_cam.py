@@ -1,0 +1,18 @@
+"""Eigen-CAM: Class Activation Map using Principal Components.  Mohammed Bany Muhammad, Mohammed Yeasin.  IJCNN 2020,
+arXiv:2008.00299.
+
+    O = U S V^T,   O = A as a matrix (places x channels)
+    L = O v_1,     v_1 = the first column of V
+
+No class and no gradient.  The paper does not centre O; `centred` subtracts each channel's mean first, which makes it
+a principal component analysis and another map.  The sign of v_1, which a singular value decomposition leaves open, is
+the one with sum_k v_1k >= 0: behind a ReLU this makes the map non-negative.
+"""
+
+from ..notation import Maps, Stack, principal
+from ..registry import method
+
+
+@method
+def eigen_cam(activations: Stack, *, centred: bool = False) -> Maps:
+    return principal(activations, centred=centred)

@@ -1,0 +1,19 @@
+"""RandomCAM.  Jacob Gildenblat and contributors, from the library pytorch-grad-cam (2021); there is no paper.
+
+    w_k ~ U(-1, 1)
+    L   = ReLU( sum_k  w_k A_k )
+
+A control for metrics.  One draw of weights serves every image of a batch, so that a batch is its images.
+"""
+
+import torch
+
+from ..notation import Maps, Stack, channel_sum, over_space, relu
+from ..registry import method
+
+
+@method
+def random_cam(activations: Stack, *, seed: int = 0) -> Maps:
+    draw = torch.rand(1, activations.shape[1], generator=torch.Generator().manual_seed(seed))
+    weight = over_space(2 * draw - 1, activations).to(activations)
+    return relu(channel_sum(weight * activations))

@@ -1,0 +1,139 @@
+"""The words formulas are written in.
+
+Tensors are batched: a stack is `(n, c, *space)`, a map `(n, *space)`, with one, two or three spatial dimensions.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Stack = Tensor
+"""(n, c, *space): one channel stack per image, A in the papers."""
+Maps = Tensor
+"""(n, *space): one map per image, L in the papers."""
+Summing = Literal["plain", "eigen"]
+"""How the channels of a weighted stack become one map: their sum, or their first principal component."""
+
+_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
+
+
+def space(x: Stack) -> tuple[int, ...]:
+    """The spatial dimensions of a stack."""
+    return tuple(range(2, x.ndim))
+
+
+def over_space(weights: Tensor, x: Stack) -> Tensor:
+    """Weights `(n, c)` shaped so that they multiply the stack channel by channel."""
+    return weights.reshape(*weights.shape, *[1] * (x.ndim - 2))
+
+
+def spatial_sum(x: Stack) -> Stack:
+    """sum_ij, kept as dimensions of size one."""
+    return x.sum(space(x), keepdim=True)
+
+
+def spatial_mean(x: Stack) -> Stack:
+    """1/Z sum_ij, kept as dimensions of size one."""
+    return x.mean(space(x), keepdim=True)
+
+
+def channel_sum(x: Stack, summing: Summing = "plain") -> Maps:
+    """sum_k; with "eigen" (eigen-smoothing) the projection on the first principal component instead."""
+    return x.sum(1) if summing == "plain" else principal(x, centred=True)
+
+
+def relu(x: Tensor) -> Tensor:
+    """max(x, 0)."""
+    return x.clamp(min=0)
+
+
+def ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
+    """numerator / denominator, and 0 where the denominator is 0."""
+    zero = denominator == 0
+    return (numerator / denominator.masked_fill(zero, 1)).masked_fill(zero, 0)
+
+
+def unit_range(x: Tensor, first: int = 2) -> Tensor:
+    """MM: (x - min) / (max - min) over the dimensions from `first` on; a constant becomes 0."""
+    low, high = extremes(x, first)
+    return ratio(x - low, high - low)
+
+
+def unit_peak(x: Tensor, first: int = 1) -> Tensor:
+    """NM: ReLU(x) / max over the dimensions from `first` on; what is nowhere positive becomes 0."""
+    positive = relu(x)
+    return ratio(positive, extremes(positive, first)[1])
+
+
+def unit_scale(x: Tensor, first: int = 1) -> Tensor:
+    """x / max |x| over the dimensions from `first` on: sign and zero stay where they are."""
+    return ratio(x, extremes(x.abs(), first)[1])
+
+
+def extremes(x: Tensor, first: int = 1) -> tuple[Tensor, Tensor]:
+    """Smallest and largest value over the dimensions from `first` on, kept as dimensions of size one."""
+    over = tuple(range(first, x.ndim))
+    return x.amin(over, keepdim=True), x.amax(over, keepdim=True)
+
+
+def resize(x: Stack, size: tuple[int, ...], *, align_corners: bool = False) -> Stack:
+    """U: linear interpolation of a stack to a spatial size."""
+    if tuple(x.shape[2:]) == tuple(size):
+        return x
+    return F.interpolate(x, size, mode=_LINEAR[len(size)], align_corners=align_corners)
+
+
+def resize_maps(maps: Maps, size: tuple[int, ...]) -> Maps:
+    """U of maps."""
+    return resize(maps[:, None], size).squeeze(1)
+
+
+def principal(x: Stack, *, centred: bool) -> Maps:
+    """O v_1: every place's coordinate along the first principal direction of the channels, O = (places x channels).
+
+    The sign is the one with sum_k v_1k >= 0, that is, the map goes with the plain sum of the (centred) channels.
+    """
+    places = x.flatten(2).transpose(1, 2)  # (n, places, channels)
+    if centred:
+        places = places - places.mean(1, keepdim=True)
+    scale = extremes(places.abs())[1]
+    places = ratio(places, scale)
+    if places.shape[1] <= places.shape[2]:  # the smaller of the two Gram matrices has the same first component
+        values, vectors = torch.linalg.eigh(places @ places.mT)
+        along = vectors[..., -1] * values[..., -1:].clamp(min=0).sqrt()
+    else:
+        _, vectors = torch.linalg.eigh(places.mT @ places)
+        along = (places @ vectors[..., -1:]).squeeze(-1)
+    return (decided(along, places) * scale.squeeze(2)).reshape(x.shape[0], *x.shape[2:])
+
+
+def decided(along: Tensor, places: Tensor) -> Tensor:
+    """A component's coordinates `(n, places)`, their sign settled: they go with each place's sum over the channels.
+
+    `places` is `(n, places, channels)`.  Where the two are orthogonal up to rounding, the strongest place is positive.
+    """
+    agreement = (along * places.sum(2)).sum(1, keepdim=True)
+    rounding = 1e-6 * along.norm(dim=1, keepdim=True) * places.flatten(1).norm(dim=1, keepdim=True)
+    strongest = along.gather(1, along.abs().argmax(1, keepdim=True))
+    return along * torch.where(agreement.abs() > rounding, agreement, strongest).sign()
+
+
+def noisy(images: Tensor, *, samples: int, sigma: float, seed: int) -> Iterator[Tensor]:
+    """X + N(0, s^2), `samples` times, with s = sigma (max X - min X) per image (SmoothGrad, arXiv:1706.03825).
+
+    Every image of a batch meets the same noise, so that a batch is its images.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    low, high = extremes(images)
+    for _ in range(samples):
+        noise = torch.randn(images.shape[1:], generator=generator, dtype=torch.float32).to(images)
+        yield images + sigma * (high - low) * noise
+
+
+def along_path(start: Tensor, end: Tensor, *, steps: int) -> Iterator[Tensor]:
+    """start + i/steps (end - start) for i = 1 .. steps: the right Riemann points of the straight path."""
+    for i in range(1, steps + 1):
+        yield start + (end - start) * (i / steps)

@@ -1,0 +1,183 @@
+"""A method is a function: its positional parameters name the evidence it needs, its keyword-only ones are settings."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, Literal, get_args, get_origin, overload
+
+from .errors import BadValue, UnknownName, unknown
+
+Method = Callable[..., Any]
+
+EVIDENCE = MappingProxyType(
+    {
+        "activations": "A, what the layer says: (n, c, *space)",
+        "gradients": "dy/dA, how the score would change with it: (n, c, *space)",
+        "class_weights": "w, the weights of a head that is linear in the mean of A: (n, c)",
+        "images": "X, what the model was shown: (n, channels, *size)",
+        "baseline": "X_0, the black picture in the model's units: (n, channels, *size)",
+        "perturbed": "perturbed(pictures) -> (A, dy/dA) of each picture (n, channels, *size) in turn, the target fixed",
+        "score_with": "score_with(vary, count) -> y (n, count) with the layer's output replaced by vary(A_i, k)",
+        "gradients_with": "gradients_with(vary, count) -> the mean over k of dy/dA at vary(A_i, k): (n, c, *space)",
+        "curvature": "curvature(V) -> the Hessian of y with respect to A, times V: (n, c, *space)",
+    }
+)
+"""The words a method may ask for.  The engine implements exactly these."""
+
+_PASSES = {
+    "gradients": "1 backward",
+    "perturbed": "1 forward and backward a sample",
+    "score_with": "1 replay a variation",
+    "gradients_with": "1 replay and backward a step",
+    "curvature": "1 more backward",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method and what its file declares beside the formula."""
+
+    name: str
+    function: Method
+    fuse: str = "mean"
+    """How the maps of several layers combine when nobody says otherwise."""
+    layers: Literal["default", "convolutions"] = "default"
+    """Which layers it is meant for when nobody says otherwise."""
+    joint: bool = False
+    """Whether the images of a batch are explained together."""
+    signed: bool = False
+    """Whether the map's negative values mean something."""
+
+    @property
+    def paper(self) -> str:
+        """The first paragraph of the file: what, who, where."""
+        module = inspect.getmodule(self.function)
+        return " ".join((inspect.getdoc(module) or "").partition("\n\n")[0].split())
+
+    @property
+    def cost(self) -> str:
+        """Passes through the network, in words."""
+        return " + ".join(["1 forward", *(_PASSES[word] for word in needs(self.function) if word in _PASSES)])
+
+
+METHODS: dict[str, Entry] = {}
+
+
+@overload
+def method(function: Method) -> Method: ...
+@overload
+def method(
+    *, fuse: str = ..., layers: Literal["default", "convolutions"] = ..., joint: bool = ..., signed: bool = ...
+) -> Callable[[Method], Method]: ...
+def method(function: Method | None = None, **declared: Any) -> Method | Callable[[Method], Method]:
+    """Register a method under the name of its function."""
+
+    def register(function: Method) -> Method:
+        name = function.__name__
+        if name in METHODS:
+            raise ValueError(f"two methods are called {name!r}")
+        METHODS[name] = Entry(name, function, **declared)
+        return function
+
+    return register if function is None else register(function)
+
+
+def needs(function: Method) -> tuple[str, ...]:
+    """Evidence: the positional parameters."""
+    return tuple(p.name for p in _parameters(function) if p.kind is not p.KEYWORD_ONLY)
+
+
+def settings(function: Method) -> dict[str, Any]:
+    """Knobs: the keyword-only parameters and their defaults."""
+    return {p.name: p.default for p in _parameters(function) if p.kind is p.KEYWORD_ONLY}
+
+
+def spelling(name: str) -> str:
+    """One spelling of every name: `GradCAM++`, `grad-cam-pp` and `grad_cam_pp` are the same."""
+    plain = name.lower().replace("plusplus", "pp").replace("++", "pp")
+    return "".join(c for c in plain if c.isalnum())
+
+
+def find_method(name: str) -> Entry:
+    """The method of that name, however it is spelt."""
+    import_module("heatlens.methods")
+    for entry in METHODS.values():
+        if spelling(entry.name) == spelling(name):
+            return entry
+    raise unknown("method", name, sorted(METHODS), "heatlens methods")
+
+
+def as_entry(method: str | Method) -> Entry:
+    """A method by name, or any function whose parameters are named like evidence."""
+    if isinstance(method, str):
+        return find_method(method)
+    for entry in METHODS.values():
+        if entry.function is method:
+            return entry
+    if strange := [word for word in needs(method) if word not in EVIDENCE]:
+        raise UnknownName(
+            f"the method {_name(method)} asks for {', '.join(strange)}", f"evidence is called {', '.join(EVIDENCE)}"
+        )
+    return Entry(_name(method), method)
+
+
+def checked_settings(entry: Entry, given: dict[str, Any]) -> dict[str, Any]:
+    """The given settings in the types that the method declares; text (from a command line) is converted."""
+    known = settings(entry.function)
+    annotations = {p.name: p.annotation for p in _parameters(entry.function)}
+    out = {}
+    for key, value in given.items():
+        if key not in known:
+            raise unknown("setting", key, known, owner=entry.name)
+        out[key] = convert(key, value, annotations[key], known[key])
+    return out
+
+
+def convert(key: str, value: Any, annotation: Any, default: Any) -> Any:
+    """`value` as the type that a setting was declared with."""
+    if get_origin(annotation) is Literal:
+        if value not in get_args(annotation):
+            raise BadValue(f"{key}={value!r}", f"Expected one of {', '.join(map(repr, get_args(annotation)))}")
+        return value
+    kinds = get_args(annotation) or (annotation,)
+    if type(None) in kinds and (value is None or value == "none"):
+        return None
+    kind = next(t for t in kinds if t is not type(None))
+    try:
+        return _CONVERT.get(kind, lambda given: given)(value)
+    except (KeyError, ValueError, TypeError, OverflowError):
+        raise BadValue(f"{key}={value!r}", f"Expected a value of type {kind.__name__}") from None
+
+
+def at_least(least: float, **given: float) -> None:
+    """A setting below its smallest meaningful value is an error (and so is NaN)."""
+    for key, value in given.items():
+        if not value >= least:
+            raise BadValue(f"{key}={value!r}", f"Expected at least {least}")
+
+
+def _bool(value: Any) -> bool:
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    return words[str(value).lower()]
+
+
+def _int(value: Any) -> int:
+    whole = int(value)
+    if isinstance(value, float) and whole != value:
+        raise ValueError(value)
+    return whole
+
+
+_CONVERT: dict[Any, Callable[[Any], Any]] = {bool: _bool, int: _int, float: float, str: str}
+
+
+def _name(function: Method) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
+@cache
+def _parameters(function: Method) -> tuple[inspect.Parameter, ...]:
+    return tuple(inspect.signature(function).parameters.values())
