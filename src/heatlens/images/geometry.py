@@ -1,0 +1,159 @@
+"""How a photo becomes what a model sees: resized, cropped or padded, normalised; and where it then lies."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..errors import BadPhoto, BadValue, unknown
+from .placement import Box as Box
+from .placement import Placement as Placement
+from .placement import Point as Point
+from .placement import Size as Size
+from .placement import seen as seen
+from .placement import to_photo as to_photo
+from .read import Photo
+
+Resize = Literal["crop", "squash", "pad"]
+Interpolation = Literal["bilinear", "bicubic", "lanczos", "nearest", "box", "hamming"]
+Channels = Literal["RGB", "BGR", "L"]
+Numbers = tuple[float, ...]
+
+_MOST_PIXELS = 2**28
+"""A long strip enlarged until its shorter side fits would fill the memory."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a model expects of a photo."""
+
+    size: Size = (224, 224)
+    """(height, width) of the input."""
+    resize: Resize = "crop"
+    """crop: keep the proportions, cut the centre; squash: stretch; pad: keep the proportions, fill the rest."""
+    shorter_side: int | Size | None = None
+    """The size before the centre is cut; None is `size`.
+
+    crop: the shorter side becomes this long, or the photo covers (height, width); squash: the photo becomes
+    (height, width); pad: the photo fits into (height, width).
+    """
+    interpolation: Interpolation = "bilinear"
+    mean: Numbers = (0.485, 0.456, 0.406)
+    """Subtracted per channel, in the model's channel order, after scaling."""
+    std: Numbers = (0.229, 0.224, 0.225)
+    """Divided by per channel, in the model's channel order."""
+    fill: tuple[int, int, int] | None = None
+    """RGB (0 to 255) beside a photo that does not fill the input; None is the mean when padding, else black."""
+    scale: float = 1 / 255
+    """What the pixel values 0 to 255 are multiplied with."""
+    channels: Channels = "RGB"
+
+    def __post_init__(self) -> None:
+        for kind, name, names in (
+            ("way to resize", self.resize, get_args(Resize)),
+            ("interpolation", self.interpolation, get_args(Interpolation)),
+            ("channel order", self.channels, get_args(Channels)),
+        ):
+            if name not in names:
+                raise unknown(kind, str(name), names)
+        if len(self.size) != 2 or min(self.size) < 1 or min(self.before_cut) < 1:
+            raise BadValue(
+                f"The size {self.size} (before the cut: {self.shorter_side}) is no picture",
+                "Expected (height, width), each at least 1",
+            )
+        count = 1 if self.channels == "L" else 3
+        if len(self.mean) != count or len(self.std) != count:
+            raise BadValue(
+                f"The mean {self.mean} and the standard deviation {self.std} do not fit {self.channels}",
+                f"Expected {count} number{'s' * (count > 1)} each",
+            )
+        if not np.isfinite((*self.mean, *self.std, self.scale)).all() or 0 in self.std or self.scale <= 0:
+            raise BadValue(
+                f"mean {self.mean}, std {self.std}, scale {self.scale} cannot normalise a photo",
+                "Expected finite numbers, no standard deviation of 0 and a positive scale",
+            )
+
+    @property
+    def before_cut(self) -> Size:
+        """`shorter_side` as (height, width)."""
+        if self.shorter_side is None:
+            return self.size
+        return (self.shorter_side,) * 2 if isinstance(self.shorter_side, int) else self.shorter_side
+
+
+def prepare(photo: Photo, preprocessing: Preprocessing) -> tuple[Tensor, Placement]:
+    """The model's input (channels, h, w) float32 for a photo, and where the photo lies in it.
+
+    Equal to torchvision's `ImageClassification` and timm's evaluation transforms (center, squash, border), bit for bit.
+    """
+    size, p = _resized_size(photo, preprocessing), preprocessing
+    if size[0] * size[1] > _MOST_PIXELS:
+        raise BadPhoto(
+            f"{photo.name} is {photo.width} x {photo.height}, too long a strip to enlarge",
+            "Expected sides that differ less",
+            "Cut it, or use resize 'squash' or 'pad'",
+        )
+    top, left = _corner(size[0], p.size[0]), _corner(size[1], p.size[1])
+    picture = photo.image().convert("L" if p.channels == "L" else "RGB")
+    canvas = Image.new(picture.mode, p.size[::-1], _fill(p))
+    canvas.paste(picture.resize(size[::-1], Image.Resampling[p.interpolation.upper()]), (left, top))
+    scale = (size[0] / photo.height, size[1] / photo.width)
+    return _normalised(canvas, p), Placement((photo.height, photo.width), p.size, scale, (float(top), float(left)))
+
+
+def black(preprocessing: Preprocessing) -> Tensor:
+    """Black in the model's units, (0 - mean) / std: (channels, 1, 1) float32."""
+    mean, std = _statistics(preprocessing)
+    return -mean / std
+
+
+def denormalise(inputs: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Model inputs (…, channels, h, w) as RGB in [0, 1]: (…, 3, h, w) float32, clipped."""
+    mean, std = (x.to(inputs.device) for x in _statistics(preprocessing))
+    rgb = ((inputs.float() * std + mean) / (255 * preprocessing.scale)).clamp(0, 1)
+    if preprocessing.channels == "L":
+        return rgb.expand(*rgb.shape[:-3], 3, *rgb.shape[-2:])
+    return rgb.flip(-3) if preprocessing.channels == "BGR" else rgb
+
+
+def _resized_size(photo: Photo, p: Preprocessing) -> Size:
+    height, width = p.before_cut
+    if p.resize == "squash":
+        return height, width
+    if p.resize == "crop" and height == width:  # torchvision rounds down here, timm's rule below to nearest
+        short, long = sorted((photo.height, photo.width))
+        longer = int(height * long / short)
+        return (height, longer) if photo.height <= photo.width else (longer, height)
+    ratios = photo.height / height, photo.width / width
+    ratio = min(ratios) if p.resize == "crop" else max(ratios)
+    return max(round(photo.height / ratio), 1), max(round(photo.width / ratio), 1)
+
+
+def _corner(resized: int, wanted: int) -> int:
+    """Where the resized photo begins in the input along one axis, rounded as torchvision's center_crop does."""
+    return (wanted - resized) // 2 if wanted > resized else -round((resized - wanted) / 2)
+
+
+def _fill(p: Preprocessing) -> int | tuple[int, ...]:
+    """The colour beside the photo, in the mode of the canvas: grey, or RGB."""
+    if p.fill is None:
+        mean = p.mean[::-1] if p.channels == "BGR" else p.mean
+        levels = tuple(min(max(round(m / p.scale), 0), 255) for m in mean) if p.resize == "pad" else (0,) * len(mean)
+    else:
+        levels = p.fill if p.channels != "L" else (round(sum(p.fill) / 3),)
+    return levels[0] if p.channels == "L" else levels
+
+
+def _normalised(picture: Image.Image, p: Preprocessing) -> Tensor:
+    pixels = np.array(picture).reshape(*p.size, -1)[..., :: -1 if p.channels == "BGR" else 1]
+    tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float()
+    mean, std = _statistics(p)
+    return tensor.div(1 / p.scale).sub(mean).div(std)  # by 255, as torchvision: times 1/255 differs in the last bit
+
+
+def _statistics(p: Preprocessing) -> tuple[Tensor, Tensor]:
+    mean, std = (torch.tensor(x, dtype=torch.float32)[:, None, None] for x in (p.mean, p.std))
+    return mean, std

@@ -1,0 +1,110 @@
+"""Numbers of any kind become 8-bit RGB pixels: bit depths, transparency, arrays and tensors."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from ..errors import BadPhoto
+
+Pixels = NDArray[np.uint8]
+"""(height, width, 3) RGB."""
+
+_ROUND_OFF = 1e-3
+"""How far a resampled float picture may stray from [0, 1]."""
+
+
+def to_rgb(image: Image.Image, what: str) -> Pixels:
+    """A PIL image of any mode as RGB pixels: transparency on white, 16 and 32 bits scaled down, never clipped."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return _rgb(_eight_bits(_deep(image), what))
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        return _on_white(np.array(image.convert("RGBA")))
+    return np.array(image.convert("RGB"))
+
+
+def from_array(array: NDArray[np.generic]) -> Pixels:
+    """RGB pixels of (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); uint8, uint16, or floats in [0, 1]."""
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        first = array.ndim == 3 and array.shape[0] in (1, 3, 4)
+        raise BadPhoto(
+            f"An array of shape {array.shape} is no photo",
+            "Expected (height, width), or (height, width, channels) with 1, 3 or 4 channels",
+            "Put the channels last: array.transpose(1, 2, 0)" if first else "Pass one photo at a time",
+        )
+    return _pixels(array)
+
+
+def from_tensor(tensor: Tensor) -> Pixels:
+    """RGB pixels of (H, W), (1, H, W), (3, H, W) or (4, H, W); uint8, uint16, or floats in [0, 1]."""
+    if tensor.ndim not in (2, 3) or (tensor.ndim == 3 and tensor.shape[0] not in (1, 3, 4)):
+        last = tensor.ndim == 3 and tensor.shape[2] in (1, 3, 4)
+        raise BadPhoto(
+            f"A tensor of shape {tuple(tensor.shape)} is no photo",
+            "Expected (height, width), or (channels, height, width) with 1, 3 or 4 channels",
+            "Put the channels first: tensor.permute(2, 0, 1)" if last else "Pass one photo at a time",
+        )
+    whole = tensor.detach().cpu()
+    array = (whole.float() if whole.is_floating_point() else whole).numpy()
+    return _pixels(array if array.ndim == 2 else array.transpose(1, 2, 0))
+
+
+def _pixels(array: NDArray[np.generic]) -> Pixels:
+    if not array.size:
+        raise BadPhoto(f"An array of shape {array.shape} has no pixels", "Expected a photo")
+    eight = _eight_bits(array, "the array")
+    if eight.ndim == 3 and eight.shape[2] == 4:
+        return _on_white(eight)
+    return _rgb(eight if eight.ndim == 2 or eight.shape[2] == 3 else eight[..., 0])
+
+
+def _rgb(eight: Pixels) -> Pixels:
+    """A copy with three channels, which may be made read-only without touching the caller's array."""
+    return np.array(np.repeat(eight[..., None], 3, axis=2) if eight.ndim == 2 else eight, order="C")
+
+
+def _on_white(rgba: Pixels) -> Pixels:
+    colour, opacity = rgba[..., :3].astype(np.uint32), rgba[..., 3:].astype(np.uint32)
+    return ((colour * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
+
+
+def _deep(image: Image.Image) -> NDArray[np.generic]:
+    """The numbers of a 16-bit, 32-bit or float image."""
+    array = np.array(image)
+    if image.mode != "I":
+        return array.astype(np.float32) if image.mode == "F" else array.astype(np.uint16)
+    if array.min() < 0 or array.max() > 65535:  # a true 32-bit picture, its range is its own
+        low, high = int(array.min()), int(array.max())
+        return (array.astype(np.float64) - low) / max(high - low, 1)
+    return array.astype(np.uint16)  # Pillow's usual home for 16 bits
+
+
+def _eight_bits(array: NDArray[np.generic], what: str) -> Pixels:
+    if array.dtype == np.uint8:
+        return array.astype(np.uint8)
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:  # in either byte order
+        return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if np.issubdtype(array.dtype, np.floating):
+        return _from_unit(array.astype(np.float64), what)
+    raise BadPhoto(
+        f"{what} holds {array.dtype} numbers",
+        "Expected uint8 (0 to 255), uint16 (0 to 65535), or floats in [0, 1]",
+        "Convert it, for example with .astype('uint8')",
+    )
+
+
+def _from_unit(array: NDArray[np.float64], what: str) -> Pixels:
+    if not np.isfinite(array).all():
+        raise BadPhoto(f"{what} contains NaN or infinity", "Expected floats in [0, 1]", "Replace them first")
+    low, high = float(array.min()), float(array.max())
+    if low < -_ROUND_OFF or high > 1 + _ROUND_OFF:
+        raise BadPhoto(
+            f"{what} holds floats from {low:.4g} to {high:.4g}", "Expected floats in [0, 1]", _advice(low, high)
+        )
+    return (array.clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def _advice(low: float, high: float) -> str:
+    if low < -_ROUND_OFF:
+        return "It looks normalised: undo the mean and the standard deviation, or pass the photo itself"
+    return "Divide it by 255" if high <= 255 else "Divide it by its largest possible value"

@@ -1,0 +1,183 @@
+"""Photos from anywhere: files, bytes, PIL images, arrays and tensors become the same upright RGB pixels."""
+
+import io
+import os
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from ..errors import BadPhoto
+from .pixels import Pixels, from_array, from_tensor, to_rgb
+
+Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[np.generic] | Tensor
+
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""At least two letters before the colon, so that a Windows drive is no address."""
+_DAMAGE = (
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    IndexError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow's decoders raise on damaged files."""
+_DRAWINGS = {"EPS", "WMF", "EMF"}
+"""Formats that Pillow hands to other programs: a photo never needs that."""
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photo as the person sees it: upright, RGB, at its own size."""
+
+    pixels: Pixels
+    """(height, width, 3) uint8 RGB, read-only."""
+    name: str = "photo"
+    """The file's name without folder and ending, or "photo"."""
+    path: Path | None = None
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    def image(self) -> Image.Image:
+        """The photo as a PIL image of its own."""
+        return Image.fromarray(self.pixels)
+
+
+def read_photo(source: Source | Photo) -> Photo:
+    """A photo from a path, the bytes of a file, an open file, a PIL image, an array or a tensor.
+
+    Arrays are (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), tensors (H, W), (1, H, W), (3, H, W) or (4, H, W); uint8,
+    uint16, or floats in [0, 1].  The EXIF orientation is applied, transparency is laid on white, 16 bits are scaled
+    to 8, of an animation the first frame is taken.  Raises BadPhoto, which says what was found and what to do.
+    """
+    if isinstance(source, Photo):
+        return source
+    if isinstance(source, str | os.PathLike):
+        return _from_file(os.fspath(source))
+    if isinstance(source, Image.Image):
+        return _photo(_decode(source, "the image"), Path(getattr(source, "filename", None) or "photo").stem)
+    return _photo(_nameless(source))
+
+
+def _nameless(source: object) -> Pixels:
+    """The pixels of what has no file name."""
+    match source:
+        case np.ndarray():
+            return from_array(source)
+        case Tensor():
+            return from_tensor(source)
+        case bytes():
+            return _open(io.BytesIO(source), "the bytes")
+        case io.IOBase():
+            return _open(cast(BinaryIO, source), "the open file")
+    raise BadPhoto(
+        f"A photo cannot be read from a {type(source).__name__}",
+        "Expected a path, bytes, a PIL image, a numpy array or a tensor",
+        "Pass one photo at a time in one of these forms",
+    )
+
+
+def _photo(pixels: Pixels, name: str = "photo", path: Path | None = None) -> Photo:
+    pixels.flags.writeable = False
+    return Photo(pixels, name, path)
+
+
+def _from_file(name: str) -> Photo:
+    if URL.match(name):
+        raise BadPhoto(f"{name} is an address on the network", "heatlens reads files", "Download it first")
+    path = Path(name).expanduser()
+    if path.is_dir():
+        raise BadPhoto(f"{path} is a folder", "Expected a photo", "Name a file in it")
+    try:
+        with path.open("rb") as file:
+            return _photo(_open(file, str(path)), path.stem, path)
+    except FileNotFoundError:
+        raise BadPhoto(f"There is no file {path}", _neighbours(path), "Check the name and the folder") from None
+    except PermissionError:
+        raise BadPhoto(f"{path} may not be read", "", "Change its permissions, or copy it") from None
+    except OSError as error:  # a name that is too long, a device that fails
+        raise BadPhoto(f"{path} cannot be opened: {error.strerror or error}", "Expected a photo") from None
+
+
+def _neighbours(path: Path) -> str:
+    try:
+        names = [child.name for child in path.parent.iterdir()]
+    except OSError:
+        return f"The folder {path.parent} does not exist either"
+    close = get_close_matches(path.name, names, 3, 0.6)
+    return f"Close: {', '.join(close)}" if close else ""
+
+
+def _open(file: BinaryIO, what: str) -> Pixels:
+    """The pixels of an encoded photo; `what` names it in errors."""
+    if not file.read(1):
+        raise BadPhoto(f"{what} is empty", "Expected a photo", "Copy or download it again")
+    file.seek(0)
+    try:
+        image = Image.open(file)
+    except UnidentifiedImageError:
+        raise BadPhoto(
+            f"{what} is not a photo that can be read",
+            "Expected JPEG, PNG, WebP, GIF, TIFF, BMP …",
+            "Convert it to JPEG or PNG",
+        ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _bomb(what) from None
+    except _DAMAGE as error:
+        raise _damaged(what, error) from None
+    if image.format in _DRAWINGS:
+        raise BadPhoto(f"{what} is a drawing ({image.format})", "Expected a photo", "Convert it to JPEG or PNG")
+    return _decode(image, what)
+
+
+def _decode(image: Image.Image, what: str) -> Pixels:
+    try:
+        image.load()
+        pixels = to_rgb(_upright(image), what)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _bomb(what) from None
+    except _DAMAGE as error:
+        raise _damaged(what, error) from None
+    if not pixels.size:
+        raise BadPhoto(f"{what} has no pixels: {image.width} x {image.height}", "Expected a photo")
+    return pixels
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF orientation says; unreadable EXIF says nothing, and the pixels are still good."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except _DAMAGE:
+        return image
+
+
+def _bomb(what: str) -> BadPhoto:
+    limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+    return BadPhoto(
+        f"{what} unpacks to an enormous picture",
+        f"Expected at most {limit / 1e6:.0f} million pixels",
+        "Reduce it, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it",
+    )
+
+
+def _damaged(what: str, error: Exception) -> BadPhoto:
+    return BadPhoto(f"{what} is damaged: {error}", "Expected a whole photo", "Copy or download it again")
