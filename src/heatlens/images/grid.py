@@ -44,15 +44,20 @@ def grid(
             "Expected pictures, at least one column and a side of at least 48 pixels",
         )
     look = _Look.of(side)
-    drawn = [_Cell.of(*cell, look=look) for cell in cells]
-    across = min(columns or _columns(len(drawn)), len(drawn))
+    pictures = [fit(image.convert("RGB"), side) for image, *_ in cells]
+    across = min(columns or _columns(len(cells)), len(cells))
+    narrowest = max(round(side * 0.6), 110)
+    widths = [max(narrowest, *(picture.width for picture in pictures[i::across])) for i in range(across)]
+    drawn = [
+        _Cell.of(picture, *words, look=look, width=widths[i % across])
+        for i, (picture, (_, *words)) in enumerate(zip(pictures, cells, strict=True))
+    ]
     rows = [drawn[i : i + across] for i in range(0, len(drawn), across)]
-    widths = [max(row[i].width for row in rows if i < len(row)) for i in range(across)]
     page = _Page(look, sum(widths) + look.gutter * (across - 1))
     if heading:
         page.write(heading)
     for row in rows:
-        page.add_row(row, widths)
+        page.add_row(row)
     if bar is not None:
         page.add(bar)
     return page.finished()
@@ -125,12 +130,10 @@ class _Cell:
     """Height of the words."""
 
     @classmethod
-    def of(cls, image: Image.Image, title: str, subtitle: str = "", *, look: _Look) -> "_Cell":
-        picture = fit(image.convert("RGB"), look.side)
-        width = max(picture.width, round(look.side * 0.6), 110)
+    def of(cls, image: Image.Image, title: str, subtitle: str = "", *, look: _Look, width: int) -> "_Cell":
         titles, subtitles = wrap(title, look.title, width), wrap(subtitle, look.small, width)
         height = len(titles) * line_height(look.title) + len(subtitles) * line_height(look.small)
-        return cls(picture, titles, subtitles, width, height + (look.gap if height else 0))
+        return cls(image, titles, subtitles, width, height + (look.gap if height else 0))
 
 
 class _Page:
@@ -150,13 +153,13 @@ class _Page:
         self.rows.append(row)
         self.width = max(self.width, row.width)
 
-    def add_row(self, cells: list[_Cell], widths: list[int]) -> None:
+    def add_row(self, cells: list[_Cell]) -> None:
         header, tallest = max(c.header for c in cells), max(c.image.height for c in cells)
         row = Image.new("RGB", (self.width, header + tallest), PAPER)
         left = 0
-        for cell, width in zip(cells, widths, strict=False):
+        for cell in cells:
             self._draw(row, cell, left, header)
-            left += width + self.look.gutter
+            left += cell.width + self.look.gutter
         self.add(row)
 
     def _draw(self, row: Image.Image, cell: _Cell, left: int, header: int) -> None:

@@ -8,13 +8,14 @@ from PIL import Image, ImageDraw
 
 WHITE, DARK = (255, 255, 255), (16, 16, 20)
 
-_Draw = Callable[[ImageDraw.ImageDraw, int, float], object]
-"""Draws a shape on a canvas enlarged by a factor, with a line of a width in canvas pixels."""
+_Draw = Callable[[ImageDraw.ImageDraw, int, float, NDArray[np.float64]], object]
+"""Draws a shape on a canvas, which is enlarged by a factor and begins at an origin (x, y) of the picture, with a line
+of a width in canvas pixels."""
 
 
 def unseen(picture: Image.Image, photo: Image.Image, seen: NDArray[np.bool_]) -> Image.Image:
     """The picture with the photo, grey, pale and finely hatched, where `seen` (H, W) is False."""
-    pale = photo.convert("L").point(lambda v: 120 + v * 0.4).convert("RGB")
+    pale = photo.convert("L").point(lambda v: 132 + v * 0.4).convert("RGB")
     pale.paste(DARK, mask=_hatching(picture.size))
     inside = Image.fromarray(seen.astype(np.uint8) * 255)
     result = Image.composite(picture, pale, inside)
@@ -26,10 +27,10 @@ def unseen(picture: Image.Image, photo: Image.Image, seen: NDArray[np.bool_]) ->
 def _hatching(size: tuple[int, int]) -> Image.Image:
     """Thin diagonal lines as a mask."""
     width, height = size
-    step = max(min(size) / 45, 6.0)
+    step = max(min(size) / 55, 6.0)
     diagonal = (np.arange(height, dtype=np.float32)[:, None] + np.arange(width, dtype=np.float32)) % step
     distance = np.abs(diagonal - step / 2) / np.sqrt(2, dtype=np.float32)
-    return Image.fromarray(((step / 14 + 0.5 - distance).clip(0, 1) * 70).astype(np.uint8))
+    return Image.fromarray(((step / 20 + 0.5 - distance).clip(0, 1) * 56).astype(np.uint8))
 
 
 def _frame(picture: Image.Image, box: tuple[int, int, int, int]) -> None:
@@ -48,34 +49,45 @@ def contour(picture: Image.Image, values: NDArray[np.float32], level: float) -> 
 
     framed = np.pad(values, 1)  # so that lines close at the edge
     lines = [line - 0.5 for line in contourpy.contour_generator(z=framed).lines(level)]
+    if not lines:
+        return picture
 
-    def draw(canvas: ImageDraw.ImageDraw, factor: int, width: float) -> None:
+    def draw(canvas: ImageDraw.ImageDraw, factor: int, width: float, origin: NDArray[np.float64]) -> None:
         for line in lines:
-            canvas.line((line * factor).ravel().tolist(), fill=255, width=round(width), joint="curve")
+            path = ((line - origin) * factor).ravel().tolist()
+            canvas.line(path, fill=255, width=round(width), joint="curve")
 
-    return _stroked(picture, draw, max(min(picture.size) / 240, 1.25))
+    every = np.concatenate(lines)
+    return _stroked(picture, draw, max(min(picture.size) / 240, 1.25), every.min(0), every.max(0))
 
 
 def ring(picture: Image.Image, centre: tuple[float, float]) -> Image.Image:
     """The picture with a small ring around `centre` (x, y), in continuous coordinates."""
     radius = max(min(picture.size) / 40, 4.0)
-    x, y = centre
+    middle = np.array(centre)
 
-    def draw(canvas: ImageDraw.ImageDraw, factor: int, width: float) -> None:
+    def draw(canvas: ImageDraw.ImageDraw, factor: int, width: float, origin: NDArray[np.float64]) -> None:
+        x, y = (middle - origin) * factor
         outer = radius * factor + width / 2
-        box = (x * factor - outer, y * factor - outer, x * factor + outer, y * factor + outer)
-        canvas.ellipse(box, outline=255, width=round(width))
+        canvas.ellipse((x - outer, y - outer, x + outer, y + outer), outline=255, width=round(width))
 
-    return _stroked(picture, draw, max(radius / 3.5, 1.5))
+    return _stroked(picture, draw, max(radius / 3.5, 1.5), middle - radius, middle + radius)
 
 
-def _stroked(picture: Image.Image, draw: _Draw, width: float) -> Image.Image:
-    """The picture with a shape in white on a dark halo, visible on light and on dark."""
+def _stroked(
+    picture: Image.Image, draw: _Draw, width: float, first: NDArray[np.float64], last: NDArray[np.float64]
+) -> Image.Image:
+    """The picture with a shape between two corners, in white on a dark halo, visible on light and on dark."""
     result = picture.copy()
-    factor = 4 if picture.width * picture.height < 1_500_000 else 2
-    for colour, wide, opacity in ((DARK, width + max(width, 2.0), 0.6), (WHITE, width, 1.0)):
-        canvas = Image.new("L", (picture.width * factor, picture.height * factor))
-        draw(ImageDraw.Draw(canvas), factor, wide * factor)
-        mask = canvas.reduce(factor)
-        result.paste(colour, mask=mask.point([round(v * opacity) for v in range(256)]))
+    halo = width + max(width, 2.0)
+    origin = np.maximum(np.floor(first - halo), 0)
+    across, down = (np.ceil(np.minimum(last + halo, picture.size)) - origin).astype(int).tolist()
+    if across < 1 or down < 1:  # a shape beyond the picture's edges
+        return result
+    factor = 4 if across * down < 1_500_000 else 1  # where lines are many pixels wide, steps are not seen
+    for colour, wide, opacity in ((DARK, halo, 0.6), (WHITE, width, 1.0)):
+        canvas = Image.new("L", (across * factor, down * factor))
+        draw(ImageDraw.Draw(canvas), factor, wide * factor, origin)
+        mask = canvas.reduce(factor).point([round(v * opacity) for v in range(256)])
+        result.paste(colour, (int(origin[0]), int(origin[1])), mask)
     return result

@@ -23,7 +23,7 @@ def overlay(
     pixels: NDArray[np.uint8],
     map: colour.Map,
     *,
-    alpha: float = 0.7,
+    alpha: float = 0.65,
     blend: Blend = "heat",
     cmap: str | None = None,
     signed: bool | None = None,
