@@ -30,16 +30,18 @@ def find_photos(patterns: Sequence[str | os.PathLike[str]] | str | os.PathLike[s
 
 def _meant(pattern: str) -> list[Path]:
     path = Path(pattern).expanduser()
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path's, never raises
         return _photos(path.iterdir())
-    if path.exists():  # before looking for wildcards: file names may contain brackets
+    if os.path.exists(path):  # before looking for wildcards: file names may contain brackets
         return [path]
     return _photos(map(Path, glob.glob(str(path), recursive=True)))
 
 
 def _photos(paths: Iterable[Path]) -> list[Path]:
     return sorted(
-        path for path in paths if path.suffix.lower() in ENDINGS and not path.name.startswith(".") and path.is_file()
+        path
+        for path in paths
+        if path.suffix.lower() in ENDINGS and not path.name.startswith(".") and os.path.isfile(path)
     )
 
 
@@ -47,7 +49,7 @@ def _nothing(pattern: str, others: int) -> BadPhoto:
     also = f" (nor {others} more)" if others else ""
     if URL.match(pattern):
         return BadPhoto(f"{pattern} is an address on the network", "heatlens reads files", "Download it first")
-    if Path(pattern).expanduser().is_dir():
+    if os.path.isdir(Path(pattern).expanduser()):
         return BadPhoto(
             f"The folder {pattern} holds no photo{also}", "Expected .jpg, .png, .webp …", "Name another folder"
         )

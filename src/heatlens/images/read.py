@@ -105,7 +105,7 @@ def _from_file(name: str) -> Photo:
     if URL.match(name):
         raise BadPhoto(f"{name} is an address on the network", "heatlens reads files", "Download it first")
     path = Path(name).expanduser()
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path's, never raises
         raise BadPhoto(f"{path} is a folder", "Expected a photo", "Name a file in it")
     try:
         with path.open("rb") as file:
@@ -114,8 +114,8 @@ def _from_file(name: str) -> Photo:
         raise BadPhoto(f"There is no file {path}", _neighbours(path), "Check the name and the folder") from None
     except PermissionError:
         raise BadPhoto(f"{path} may not be read", "", "Change its permissions, or copy it") from None
-    except OSError as error:  # a name that is too long, a device that fails
-        raise BadPhoto(f"{path} cannot be opened: {error.strerror or error}", "Expected a photo") from None
+    except (OSError, ValueError) as error:  # a name too long or with a null, a device that fails
+        raise BadPhoto(f"{path} cannot be opened: {error}", "Expected a photo") from None
 
 
 def _neighbours(path: Path) -> str:

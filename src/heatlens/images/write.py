@@ -63,7 +63,7 @@ def save_array(path: FilePath, array: NDArray[np.generic] | Tensor) -> Path:
 
 def _written(path: FilePath, write: Callable[[BinaryIO], object]) -> Path:
     target = Path(path).expanduser()
-    if target.is_dir():
+    if os.path.isdir(target):
         raise BadValue(f"{target} is a folder", "Expected the name of a file", "Add a file name")
     beside = target.parent / f".{secrets.token_hex(8)}.part"
     try:
@@ -71,8 +71,8 @@ def _written(path: FilePath, write: Callable[[BinaryIO], object]) -> Path:
         with beside.open("xb") as file:
             write(file)
         os.replace(beside, target)
-    except OSError as error:
-        raise BadValue(f"{target} cannot be written: {error.strerror or error}", "", _advice(error)) from None
+    except (OSError, ValueError) as error:  # ValueError: a null in the name
+        raise BadValue(f"{target} cannot be written: {error}", "", _advice(error)) from None
     finally:
         _remove(beside)
     return target
@@ -81,11 +81,11 @@ def _written(path: FilePath, write: Callable[[BinaryIO], object]) -> Path:
 def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
-    except OSError:  # its folder could not be made or entered: there is nothing to remove
+    except (OSError, ValueError):  # its folder could not be made or entered: there is nothing to remove
         return
 
 
-def _advice(error: OSError) -> str:
+def _advice(error: Exception) -> str:
     match error:
         case PermissionError():
             return "Choose another folder, or change its permissions"

@@ -1,0 +1,59 @@
+"""Files, folders and patterns name photos."""
+
+from pathlib import Path
+
+import pytest
+
+from heatlens.errors import BadPhoto
+from heatlens.images import find_photos, read_photo
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "deep").mkdir()
+    for name in ("b.JPG", "a.png", "notes.txt", ".hidden.png", "c [1].webp", "deep/d.jpeg"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    return tmp_path
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [path.name for path in paths]
+
+
+def test_a_folder_gives_its_own_photos_sorted(folder: Path) -> None:
+    assert names(find_photos([folder])) == ["a.png", "b.JPG", "c [1].webp"]
+
+
+def test_globs(folder: Path) -> None:
+    assert names(find_photos([str(folder / "*.png")])) == ["a.png"]
+    assert names(find_photos(str(folder / "**" / "*"))) == ["a.png", "b.JPG", "c [1].webp", "d.jpeg"]
+
+
+def test_a_file_is_taken_at_its_word_whatever_its_ending_or_brackets(folder: Path) -> None:
+    assert names(find_photos([folder / "notes.txt", folder / "c [1].webp"])) == ["notes.txt", "c [1].webp"]
+
+
+def test_each_photo_once_in_the_order_named(folder: Path) -> None:
+    assert names(find_photos([folder / "b.JPG", folder, folder / "a.png"])) == ["b.JPG", "a.png", "c [1].webp"]
+
+
+def test_a_missing_one_among_others_stays_and_reading_reports_it(folder: Path) -> None:
+    found = find_photos([folder / "a.png", folder / "lost.png", "https://example.org/cat.jpg"])
+    assert names(found) == ["a.png", "lost.png", "cat.jpg"]
+    with pytest.raises(BadPhoto, match="no file"):
+        read_photo(found[1])
+    with pytest.raises(BadPhoto, match="Download it first"):
+        read_photo(found[2])
+
+
+def test_nothing_found(folder: Path) -> None:
+    for patterns, words in (
+        ([], "No photo was named"),
+        ([folder / "lost.png"], "No photo is found at .*lost.png"),
+        ([folder / "*.bmp", "x.png"], "nor 1 more"),
+        ([folder / "folder.png"], "holds no photo"),
+        (["https://example.org/cat.jpg"], "Download it first"),
+    ):
+        with pytest.raises(BadPhoto, match=words):
+            find_photos(patterns)
