@@ -98,7 +98,7 @@ def principal(x: Stack, *, centred: bool) -> Maps:
     """
     places = x.flatten(2).transpose(1, 2)  # (n, places, channels)
     if centred:
-        places = places - places.mean(1, keepdim=True)
+        places = centred_places(places)
     scale = extremes(places.abs())[1]
     places = ratio(places, scale)
     if places.shape[1] <= places.shape[2]:  # the smaller of the two Gram matrices has the same first component
@@ -108,6 +108,12 @@ def principal(x: Stack, *, centred: bool) -> Maps:
         _, vectors = torch.linalg.eigh(places.mT @ places)
         along = (places @ vectors[..., -1:]).squeeze(-1)
     return (decided(along, places) * scale.squeeze(2)).reshape(x.shape[0], *x.shape[2:])
+
+
+def centred_places(places: Tensor) -> Tensor:
+    """Places `(n, places, channels)` less each channel's mean, a constant channel exactly 0."""
+    rise = places - places[:, :1]
+    return rise - rise.mean(1, keepdim=True)
 
 
 def decided(along: Tensor, places: Tensor) -> Tensor:

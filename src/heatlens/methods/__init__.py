@@ -1,5 +1,9 @@
-"""The table of contents: one paper, one file, one function."""
+"""The table of contents: one paper, one file, one function.  `heatlens.methods()` lists the names."""
 
+import sys
+from types import ModuleType
+
+from ..registry import METHODS
 from .ablation_cam import ablation_cam as ablation_cam
 from .cam import cam as cam
 from .deep_feature_factorisation import deep_feature_factorisation as deep_feature_factorisation
@@ -24,3 +28,13 @@ from .shapley_cam import shapley_cam as shapley_cam
 from .smooth_grad_cam_pp import smooth_grad_cam_pp as smooth_grad_cam_pp
 from .xgrad_cam import xgrad_cam as xgrad_cam
 from .zoom_cam import zoom_cam as zoom_cam
+
+
+class _Contents(ModuleType):
+    """The package answers a call, since `heatlens.methods` is both the room and the list of what is in it."""
+
+    def __call__(self) -> list[str]:
+        return sorted(METHODS)
+
+
+sys.modules[__name__].__class__ = _Contents

@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..notation import Maps, Stack, decided, ratio, relu
+from ..notation import Maps, Stack, centred_places, decided, ratio, relu
 from ..registry import method
 
 Kernel = Literal["sigmoid", "rbf", "linear", "poly", "cosine"]
@@ -23,9 +23,9 @@ Kernel = Literal["sigmoid", "rbf", "linear", "poly", "cosine"]
 
 @method
 def kpca_cam(activations: Stack, *, kernel: Kernel = "sigmoid", gamma: float | None = None) -> Maps:
-    places = activations.flatten(2).mT
-    places = places - places.mean(1, keepdim=True)
+    places = centred_places(activations.flatten(2).mT)
     K = _gram(places, kernel, 1 / places.shape[2] if gamma is None else gamma)
+    K = K - K[:, :1, :1]  # nothing to the centring, and a constant is exactly 0
     K = K - K.mean(1, keepdim=True) - K.mean(2, keepdim=True) + K.mean((1, 2), keepdim=True)
     values, vectors = torch.linalg.eigh(K)
     along = relu(values[:, -1:]).sqrt() * vectors[..., -1]

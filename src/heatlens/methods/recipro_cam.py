@@ -3,8 +3,8 @@ CVPR Workshops 2024, arXiv:2209.14074.
 
     L(i,j) = y( A with only the place (i,j) left, every other place set to zero )
 
-The paper's score is the class probability; a logit may be negative, so the map is signed.  `gaussian` spreads what
-stands at (i,j) over its neighbours with the weights (1, 2, 1)/4 along every axis, as in the authors' code.
+The paper's score is the class probability, and it shows the map from its lowest to its highest value.  `gaussian`
+spreads what stands at (i,j) over its neighbours with the weights (1, 2, 1)/4 along every axis, as in the authors' code.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from ..notation import Maps, Stack
 from ..registry import method
 
 
-@method(signed=True)
+@method(display="range")
 def recipro_cam(
     activations: Stack,
     score_with: Callable[[Callable[[Stack, Tensor], Stack], int], Tensor],

@@ -1,0 +1,1 @@
+from evidence import one_thread  # noqa: F401  a fixture

@@ -1,0 +1,104 @@
+"""Plain loops over images n, channels k and places p = (i, j, ...): the words the oracles are written in."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from evidence import Evidence
+
+Map = np.ndarray
+Loops = Callable[..., Map]
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """One method, some settings, and the map of image n written as loops."""
+
+    method: str
+    settings: dict[str, Any]
+    loops: Loops
+
+
+ORACLES: list[Oracle] = []
+
+
+def oracle(method: str, **settings: Any) -> Callable[[Loops], Loops]:
+    """Pairs `loops(evidence, n, **settings) -> map` with a method at these settings."""
+
+    def register(loops: Loops) -> Loops:
+        ORACLES.append(Oracle(method, settings, loops))
+        return loops
+
+    return register
+
+
+def places(stack: np.ndarray) -> Iterator[tuple[int, ...]]:
+    """Every place (i, j, ...) of a stack (c, *space)."""
+    return np.ndindex(*stack.shape[1:])
+
+
+def number_of_places(stack: np.ndarray) -> int:
+    return sum(1 for _ in places(stack))
+
+
+def total(stack: np.ndarray, k: int) -> float:
+    """sum_p stack[k, p]"""
+    out = 0.0
+    for value in stack[k].flatten().tolist():
+        out += value
+    return out
+
+
+def stack_of(e: Evidence, n: int) -> np.ndarray:
+    return e.activations[n].detach().numpy()
+
+
+def slope_of(e: Evidence, n: int) -> np.ndarray:
+    return e.gradients[n].detach().numpy()
+
+
+def score_of(e: Evidence, stack: np.ndarray, n: int) -> float:
+    """y of one stack for the class of image n."""
+    return float(e.score(torch.as_tensor(np.ascontiguousarray(stack))[None], n)[0])
+
+
+def look(e: Evidence, picture: torch.Tensor, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """A and dy/dA for one picture `(channels, *size)`, with the class of image n."""
+    leaf = e.body(picture[None]).detach().requires_grad_()
+    (slope,) = torch.autograd.grad(e.score(leaf, n).sum(), leaf)
+    return leaf[0].detach().numpy(), slope[0].numpy()
+
+
+def rectified(m: Map) -> Map:
+    return np.array([value if value > 0 else 0.0 for value in m.flatten().tolist()]).reshape(m.shape)
+
+
+def summed(stack: np.ndarray, summing: str = "plain") -> Map:
+    """sum_k, or with "eigen" the first principal component of the channels."""
+    if summing == "eigen":
+        return first_component(stack, centred=True)
+    rows = stack.reshape(len(stack), -1).tolist()
+    out = [0.0] * len(rows[0])
+    for row in rows:
+        for p, value in enumerate(row):
+            out[p] += value
+    return np.array(out).reshape(stack.shape[1:])
+
+
+def weighted(weights: list[float], stack: np.ndarray, summing: str = "plain") -> Map:
+    """sum_k w_k A_k"""
+    rows = stack.reshape(len(stack), -1).tolist()
+    product = [[w * value for value in row] for w, row in zip(weights, rows, strict=True)]
+    return summed(np.array(product).reshape(stack.shape), summing)
+
+
+def first_component(stack: np.ndarray, *, centred: bool) -> Map:
+    """O v_1 by singular value decomposition, with sum_k v_1k >= 0."""
+    rows = np.array([[stack[(k, *p)] for k in range(len(stack))] for p in places(stack)])
+    if centred:
+        rows = rows - rows.mean(0)
+    v = np.linalg.svd(rows, full_matrices=False)[2][0]
+    v = v if v.sum() >= 0 else -v
+    return (rows @ v).reshape(stack.shape[1:])
