@@ -270,14 +270,14 @@ def test_a_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise PermissionError
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(BadPhoto, match="may not be read.*permissions"):
+    with pytest.raises(BadPhoto, match=r"may not be read.*permissions"):
         read_photo(tmp_path / "locked.png")
 
 
 def test_decompression_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("1", (300, 300)).save(tmp_path / "bomb.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40_000)
-    with pytest.raises(BadPhoto, match="enormous.*MAX_IMAGE_PIXELS"):
+    with pytest.raises(BadPhoto, match=r"enormous.*MAX_IMAGE_PIXELS"):
         read_photo(tmp_path / "bomb.png")
 
 
