@@ -50,6 +50,8 @@ class Entry:
     """Whether the images of a batch are explained together."""
     signed: bool = False
     """Whether the map's negative values mean something."""
+    display: Literal["peak", "range"] = "peak"
+    """How a map is scaled to be looked at: by its largest magnitude, or from its lowest to its highest value."""
 
     @property
     def paper(self) -> str:
@@ -70,7 +72,12 @@ METHODS: dict[str, Entry] = {}
 def method(function: Method) -> Method: ...
 @overload
 def method(
-    *, fuse: str = ..., layers: Literal["default", "convolutions"] = ..., joint: bool = ..., signed: bool = ...
+    *,
+    fuse: str = ...,
+    layers: Literal["default", "convolutions"] = ...,
+    joint: bool = ...,
+    signed: bool = ...,
+    display: Literal["peak", "range"] = ...,
 ) -> Callable[[Method], Method]: ...
 def method(function: Method | None = None, **declared: Any) -> Method | Callable[[Method], Method]:
     """Register a method under the name of its function."""

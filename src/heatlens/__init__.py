@@ -1,0 +1,47 @@
+"""heatlens: see where a vision model looks.
+
+    >>> import heatlens
+    >>> explanation = heatlens.explain("bundled", "cat.jpg", method="layer_cam")   # doctest: +SKIP
+    >>> explanation.save("cat-explained.png")                                     # doctest: +SKIP
+
+`import heatlens` loads neither torch nor any optional package: names are fetched when they are used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .errors import HeatlensError
+
+if TYPE_CHECKING:
+    from .ask import attribute, explain
+    from .explanation import Explanation
+    from .models import Subject, load
+    from .recipe import Recipe
+
+    def methods() -> list[str]:
+        """The names of all methods; at run time the package of that name answers the call."""
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Explanation": "explanation",
+    "Recipe": "recipe",
+    "Subject": "models",
+    "attribute": "ask",
+    "explain": "ask",
+    "load": "models",
+}
+
+__all__ = ["Explanation", "HeatlensError", "Recipe", "Subject", "attribute", "explain", "load", "methods"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("methods", "targets"):
+        return import_module(f".{name}", __name__)
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

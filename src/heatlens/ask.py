@@ -1,0 +1,173 @@
+"""The two questions a person asks: explain these photos, attribute these tensors."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .averaging import Average
+from .engine.batching import Progress
+from .engine.replay import Inputs
+from .errors import BadValue
+from .explanation import Explanation
+from .fusion import Fusion
+from .images import Photo, read_photo
+from .look import Seen, Wishes, look
+from .models import Subject, subject_of
+from .models.plain import unwrapped
+from .recipe import Recipe, recipes
+from .registry import Method
+from .targets import ClassTarget, Target
+
+
+_PRECISIONS = {"fp32": None, "float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def explain(
+    model: str | nn.Module | Subject,
+    photos: Any,
+    *,
+    method: Any = "grad_cam",
+    target: Any = None,
+    layers: str | Sequence[str] | None = None,
+    fuse: str | Fusion | None = None,
+    average: str | Average | None = None,
+    settings: dict[str, Any] | None = None,
+    batch_size: int = 8,
+    precision: str | None = None,
+    progress: Progress | None = None,
+) -> Any:
+    """Where a model looks in photos: an `Explanation`, or a flat list of them.
+
+    photos: a path, PIL image, array, tensor (one photo), or a list of them.  method, target: one, or a list.  One photo,
+    method and target give one `Explanation`; a list of any gives a list, by photo, then method, then target.
+    target: None (the prediction), index, name, synonym, wnid, "#2", "contrast:NAME", … or a function of the outputs.
+    layers: names; several are fused by `fuse` (mean, maximum, product, tanh_maximum).  average: "flips", "noise", "path",
+    "scales", with settings as in "noise:samples=16".  precision: "bf16" or "fp16" autocasts the network.
+    Raises `HeatlensError`.
+    """
+    subject = subject_of(model)
+    asked = recipes(method, settings or {}, layers, fuse, average)
+    wanted = [subject.target(t) for t in (target if _is_list(target) else [target])]
+    several = _is_list(photos)
+    found: list[Explanation] = []
+    loaded = [read_photo(photo) for photo in (photos if several else [photos])]
+    if not loaded:
+        return []
+    size = len(loaded) if any(recipe.entry.joint for recipe in asked) else _at_least_one(batch_size)
+    for start in range(0, len(loaded), size):
+        chunk = loaded[start : start + size]
+        found += _explain_batch(subject, chunk, asked, wanted, Wishes(False, False, _precision(precision), progress))
+        if progress is not None:
+            progress(min(start + size, len(loaded)), len(loaded))
+    one = not (several or _is_list(target) or _is_list(method))
+    return found[0] if one else found
+
+
+def attribute(
+    model: str | nn.Module | Subject,
+    *inputs: Any,
+    method: Any = "grad_cam",
+    target: Any = None,
+    layers: str | Sequence[str] | None = None,
+    fuse: str | Fusion | None = None,
+    average: str | Average | None = None,
+    settings: dict[str, Any] | None = None,
+    upsample: bool = True,
+    differentiable: bool = False,
+    precision: str | None = None,
+    **arguments: Any,
+) -> Any:
+    """Maps for tensors: `(n, *size)`, signed and unscaled as the method gives them, on the model's device.
+
+    inputs, arguments: what the model is called with; the first tensor holds the images and gives the size.
+    target: one for all images, or a list with one per image.  A list of methods gives a dict name -> maps, from the same
+    pass.  upsample=False keeps the layer's resolution; differentiable=True keeps the maps attached to the inputs and
+    the weights.  Raises `HeatlensError`.
+    """
+    subject = subject_of(unwrapped(model) if isinstance(model, nn.Module) else model)
+    called = Inputs(*_on_device(subject, inputs, arguments))
+    asked = recipes(method, settings or {}, layers, fuse, average)
+    row = _one_each(subject, target, called.batch)
+    seen = look(subject, called, asked, [row], Wishes(upsample, differentiable, _precision(precision)))
+    maps = [found[0] for found in seen.maps]
+    return {r.entry.name: m for r, m in zip(asked, maps, strict=True)} if _is_list(method) else maps[0]
+
+
+def _explain_batch(
+    subject: Subject, photos: Sequence[Photo], asked: Sequence[Recipe], wanted: Sequence[Target], wishes: Wishes
+) -> list[Explanation]:
+    prepared = [subject.prepare(photo) for photo in photos]
+    inputs = Inputs((subject.ready(torch.cat([image for image, _ in prepared])),))
+    seen = look(subject, inputs, asked, [[target] * len(photos) for target in wanted], wishes)
+    return [
+        _explanation(subject, photo, placement, seen, r, t, i)
+        for i, (photo, (_, placement)) in enumerate(zip(photos, prepared, strict=True))
+        for r in range(len(asked))
+        for t in range(len(wanted))
+    ]
+
+
+def _explanation(subject: Subject, photo: Photo, placement: Any, seen: Seen, r: int, t: int, i: int) -> Explanation:
+    recipe, target = seen.recipes[r], seen.targets[t][i]
+    return Explanation(
+        photo=photo,
+        model=subject.name,
+        recipe=recipe,
+        target=target,
+        name=target.text(subject.classes.name) if isinstance(target, ClassTarget) else _callable_name(target),
+        score=float(seen.scores[t][i]),
+        probability=seen.probabilities[t][i],
+        raw=np.ascontiguousarray(seen.maps[r][t][i].float().cpu().numpy()),
+        placement=placement,
+        predictions=_predictions(subject, seen, i),
+        warnings=tuple(dict.fromkeys([*seen.notes[r][t], *(f"assumed {a}" for a in subject.assumed)])),
+        signed=recipe.entry.signed and len(recipe.layers) == 1 or bool((seen.maps[r][t][i] < 0).any()),
+    )
+
+
+def _predictions(subject: Subject, seen: Seen, image: int) -> tuple[tuple[str, float], ...]:
+    if seen.ranking is None:
+        return ()
+    best = seen.ranking[image].sort(descending=True, stable=True)
+    return tuple((subject.classes.name(int(c)), float(p)) for p, c in zip(best.values[:5], best.indices[:5], strict=True))
+
+
+def _callable_name(target: Callable[..., Any]) -> str:
+    return getattr(target, "__name__", type(target).__name__)
+
+
+def _one_each(subject: Subject, target: Any, images: int) -> list[Target]:
+    if not _is_list(target):
+        return [subject.target(target)] * images
+    if len(target) != images:
+        raise BadValue(f"{len(target)} targets for {images} inputs", "one target for all, or one per input")
+    return [subject.target(t) for t in target]
+
+
+def _on_device(subject: Subject, inputs: Iterable[Any], arguments: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    moved = tuple(subject.ready(x) if isinstance(x, Tensor) else x for x in inputs)
+    named = {key: subject.ready(x) if isinstance(x, Tensor) else x for key, x in arguments.items()}
+    if not any(isinstance(x, Tensor) and x.ndim > 2 for x in (*moved, *named.values())):
+        raise BadValue("no tensor of images among the inputs", "a tensor (n, channels, *size)")
+    return moved, named
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def _at_least_one(batch_size: int) -> int:
+    if batch_size < 1:
+        raise BadValue(f"batch_size={batch_size}", "at least 1")
+    return batch_size
+
+
+def _precision(name: str | None) -> torch.dtype | None:
+    if name is not None and name not in _PRECISIONS:
+        raise BadValue(f"precision {name!r}", f"one of {', '.join(_PRECISIONS)}")
+    return None if name is None else _PRECISIONS[name]
+
+

@@ -1,0 +1,42 @@
+"""The command line.  Commands load torch when they run, not when they are listed."""
+
+import sys
+
+import click
+
+from .. import __version__
+from ..errors import HeatlensError
+from .classes import classes
+from .explain import explain
+from .layers import layers
+from .methods import methods
+from .models import models
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="heatlens")
+def cli() -> None:
+    """See where a vision model looks."""
+
+
+for command in (explain, methods, layers, models, classes):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Exit codes: 0 done, 1 some photos failed, 2 the request could not be carried out."""
+    try:
+        code = cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except HeatlensError as error:
+        click.echo(f"heatlens: {error}", err=True)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("heatlens: interrupted", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,103 @@
+"""Options that several commands share: which model, and what a person knows better about it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ..errors import BadValue
+
+if TYPE_CHECKING:
+    from ..models import Subject
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MODEL_OPTIONS = (
+    click.option("--weights", metavar="FILE|NAME", help="Weights: a file, an enum name, or none for random."),
+    click.option("--mean", metavar="X[,X,X]", help="Mean that is subtracted, per channel or one for all."),
+    click.option("--std", metavar="X[,X,X]", help="Standard deviation, per channel or one for all."),
+    click.option("--size", metavar="N|HxW", help="Size of the model's input."),
+    click.option("--resize", type=click.Choice(["crop", "squash", "pad"]), help="How the photo is fitted."),
+    click.option("--interpolation", metavar="NAME", help="bilinear, bicubic, nearest, …"),
+    click.option("--class-names", metavar="FILE", help="Class names, one per line."),
+    click.option("--prefix-tokens", type=int, metavar="N", help="Class, distillation and register tokens."),
+    click.option("--grid", metavar="HxW", help="Grid of the patch tokens."),
+    click.option("--model-arg", multiple=True, metavar="KEY=VALUE", help="Argument of the model, e.g. pad_type=same."),
+    click.option("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one."),
+)
+
+
+def model_options(command: F) -> F:
+    """Add the options that `subject_from` reads."""
+    for option in reversed(_MODEL_OPTIONS):
+        command = option(command)
+    return command
+
+
+def subject_from(model: str, options: dict[str, Any]) -> "Subject":
+    """The subject that the model options describe."""
+    from ..models import load
+
+    overrides = {
+        "mean": _numbers("mean", options["mean"], float),
+        "std": _numbers("std", options["std"], float),
+        "size": _numbers("size", options["size"], int),
+        "grid": _numbers("grid", options["grid"], int),
+        "resize": options["resize"],
+        "interpolation": options["interpolation"],
+        "prefix_tokens": options["prefix_tokens"],
+        "classes": _lines(options["class_names"]),
+    }
+    given = {key: value for key, value in overrides.items() if value is not None}
+    arguments = pairs("--model-arg", options["model_arg"])
+    return load(model, options["weights"], device=_device(options["device"]), **given, **_typed(arguments))
+
+
+def pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:
+    """key=value, repeatedly."""
+    found = dict(text.partition("=")[::2] for text in given)
+    for text in given:
+        if "=" not in text:
+            raise BadValue(f"{option} {text!r}", "KEY=VALUE")
+    return found
+
+
+def _typed(arguments: dict[str, str]) -> dict[str, Any]:
+    """Numbers and truth values as such, everything else as text."""
+    from ast import literal_eval
+
+    def read(text: str) -> Any:
+        try:
+            return literal_eval({"true": "True", "false": "False", "none": "None"}.get(text.lower(), text))
+        except (ValueError, SyntaxError):
+            return text
+
+    return {key: read(value) for key, value in arguments.items()}
+
+
+def _numbers(name: str, text: str | None, kind: type) -> Any:
+    if text is None:
+        return None
+    try:
+        found = tuple(kind(part) for part in text.lower().replace("x", ",").split(","))
+    except ValueError:
+        raise BadValue(f"--{name} {text!r}", "numbers such as 0.5 or 0.485,0.456,0.406, sizes such as 224 or 224x320") from None
+    return found[0] if len(found) == 1 else found
+
+
+def _lines(path: str | None) -> list[str] | None:
+    if path is None:
+        return None
+    try:
+        return [line.strip() for line in Path(path).expanduser().read_text("utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadValue(f"--class-names {path!r}: {error}", "a text file with one name per line") from None
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name != "auto":
+        return name
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,63 @@
+"""Every layer that a forward pass goes through, and what it returns."""
+
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from torch import nn
+
+from ..trees import Tree, tensors
+from .replay import Inputs
+
+_NORMS = ("norm",)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One layer of a forward pass, in the order in which layers finish."""
+
+    name: str
+    kind: str
+    """The type's name."""
+    shape: tuple[int, ...]
+    """Of its main tensor; empty when it returned none."""
+    calls: int
+    """How often it ran; the order is that of its last call."""
+    trained: bool
+    """Whether it has parameters of its own or inside."""
+    leaf: bool
+    """Whether it has no layers inside."""
+
+    @property
+    def norm(self) -> bool:
+        """Whether it normalises."""
+        return any(word in self.kind.lower() for word in _NORMS)
+
+
+def survey(model: nn.Module, inputs: Inputs) -> tuple[list[Found], Tree]:
+    """The layers in the order in which they finished, and the outputs.  Open it inside `evaluating(model)`."""
+    names = {module: name for name, module in model.named_modules()}
+    finished: list[tuple[nn.Module, tuple[int, ...]]] = []
+
+    def note(module: nn.Module, args: object, output: Tree) -> None:
+        floats = [t for t in tensors(output) if t.is_floating_point()]
+        finished.append((module, tuple(floats[0].shape) if floats else ()))
+
+    with ExitStack() as hooks:
+        for module in names:
+            hooks.callback(module.register_forward_hook(note).remove)
+        outputs = inputs.run(model)
+    calls = Counter(module for module, _ in finished)
+    last = {module: position for position, (module, _) in enumerate(finished)}
+    return [
+        Found(
+            names[module],
+            type(module).__name__,
+            shape,
+            calls[module],
+            any(True for _ in module.parameters()),
+            not any(True for _ in module.children()),
+        )
+        for position, (module, shape) in enumerate(finished)
+        if names[module] and last[module] == position
+    ], outputs

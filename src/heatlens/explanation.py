@@ -1,0 +1,135 @@
+"""What comes out: a map on the photo's own pixels, what it explains, and how it was made."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from .errors import BadValue
+from .images import Photo, Placement, colour_bar, grid, overlay, save_array, save_image, save_json, seen, to_photo
+from .notation import unit_range, unit_scale
+from .recipe import Recipe
+from .targets import Target
+
+
+_SIDES = (448, 1600)
+"""The longer side of a saved picture lies between these, in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Where one model looks in one photo, for one target, by one recipe."""
+
+    photo: Photo
+    model: str
+    recipe: Recipe
+    """With the layers that were looked at."""
+    target: Target
+    """Settled: the class is fixed."""
+    name: str
+    """What is explained, in words."""
+    score: float
+    """The target's value for the photo."""
+    probability: float | None
+    """Of the target's class; None where the target has none."""
+    raw: NDArray[np.float32]
+    """(h, w): the map as the method gives it, signed, at the layer's resolution (the input's for several layers)."""
+    placement: Placement
+    predictions: tuple[tuple[str, float], ...] = ()
+    """The model's first five classes and their probabilities."""
+    warnings: tuple[str, ...] = ()
+    signed: bool = field(default=False)
+    """Whether negative values mean something: evidence against the target."""
+
+    @property
+    def index(self) -> int | None:
+        """The index of the explained class."""
+        index = getattr(self.target, "index", None)
+        return index if isinstance(index, int) else None
+
+    @property
+    def method(self) -> str:
+        return self.recipe.entry.name
+
+    @cached_property
+    def map(self) -> NDArray[np.float32]:
+        """(H, W) float32 on the photo's pixels, scaled to be looked at: at most 1, below 0 what speaks against.
+
+        Pixels that the model did not see are 0; `seen` tells which.
+        """
+        raw = torch.from_numpy(self.raw)[None]
+        shown = unit_range(raw, 1) if self.recipe.entry.display == "range" else unit_scale(raw)
+        return np.asarray(to_photo(shown[0], self.placement).numpy(), dtype=np.float32)
+
+    @cached_property
+    def seen(self) -> NDArray[np.bool_]:
+        """(H, W): the pixels of the photo that the model saw."""
+        return np.asarray(seen(self.placement).numpy())
+
+    @cached_property
+    def peak(self) -> tuple[int, int]:
+        """(x, y) of the map's highest pixel, the first one in reading order among equals."""
+        at = int(np.where(self.seen, self.map, -np.inf).argmax())
+        return at % self.photo.width, at // self.photo.width
+
+    def overlay(self, **look: Any) -> Image.Image:
+        """The map on the photo.  look: alpha, cmap, contour, blend, peak=True, … of `heatlens.images.overlay`."""
+        if look.get("peak") is True:
+            look["peak"] = self.peak
+        return overlay(self.photo.pixels, self.map, **{"seen": self.seen, "signed": self.signed, **look})
+
+    def picture(self, **look: Any) -> Image.Image:
+        """The overlay with its label and a colour bar, as large as the photo within reason."""
+        side = min(max(self.photo.width, self.photo.height, _SIDES[0]), _SIDES[1])
+        bar = colour_bar(cmap=look.get("cmap"), signed=self.signed, side=side)
+        return grid([(self.overlay(**{"side": side, **look}), *self.label)], side=side, bar=bar)
+
+    @property
+    def label(self) -> tuple[str, str]:
+        """Title and subtitle of its picture."""
+        likely = "" if self.probability is None else f" · {self.probability:.1%}"
+        layers = self.recipe.layers
+        where = ", ".join(layers) if len(layers) < 4 else f"{len(layers)} layers"
+        return f"{self.name}{likely}", f"{self.method} · {where}"
+
+    def record(self) -> dict[str, Any]:
+        """What `explanations.json` holds of it."""
+        return {
+            "photo": str(self.photo.path or self.photo.name),
+            "model": self.model,
+            "method": self.method,
+            "settings": dict(self.recipe.settings),
+            "layers": list(self.recipe.layers),
+            "target": {"index": self.index, "name": self.name},
+            "score": self.score,
+            "probability": self.probability,
+            "peak": list(self.peak),
+            "files": [],
+            "warnings": list(self.warnings),
+        }
+
+    def save(self, path: str | Path, **look: Any) -> Path:
+        """Write the labelled picture (.png, .jpg, .webp), the map (.npy) or the record (.json), whole or not at all."""
+        match Path(path).suffix.lower():
+            case ".npy":
+                return save_array(path, self.map)
+            case ".json":
+                return save_json(path, self.record())
+            case ".png" | ".jpg" | ".jpeg" | ".webp" | ".tif" | ".tiff":
+                return save_image(path, self.picture(**look))
+        raise BadValue(f"a file named {str(path)!r}", "an ending of .png, .jpg, .webp, .npy or .json")
+
+    def __repr__(self) -> str:
+        likely = "" if self.probability is None else f", probability {self.probability:.3f}"
+        return f"Explanation({self.photo.name}: {self.name!r}{likely}, {self.method}, peak {self.peak})"
+
+    def _repr_png_(self) -> bytes:
+        memory = BytesIO()
+        self.picture().save(memory, "PNG")
+        return memory.getvalue()

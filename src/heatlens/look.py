@@ -1,0 +1,194 @@
+"""Recipes and targets -> maps, with as few passes through the network as they need together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .averaging import Average, find_average
+from .engine.batching import Progress
+from .engine.evaluating import evaluating
+from .engine.replay import Inputs
+from .engine.scene import Options, Scene, View
+from .errors import NotFinite, ScoreIndifferent
+from .models.layers import convolutions
+from .models.subject import Subject
+from .notation import Maps, resize_maps, unit_scale
+from .recipe import Recipe
+from .registry import needs
+from .targets import ClassTarget, Target, class_logits, class_probabilities, logits_of, score_each, settle
+from .trees import Tree, rows
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How a look is computed, and in what form its maps come."""
+
+    upsample: bool = True
+    """At the size of the model's input, else of the layer."""
+    differentiable: bool = False
+    precision: torch.dtype | None = None
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of it: `maps[recipe][target]` is (n, *space); `targets[target][image]` is settled."""
+
+    recipes: list[Recipe]
+    maps: list[list[Maps]]
+    targets: list[list[Target]]
+    scores: list[Tensor]
+    """One (n,) per target."""
+    probabilities: list[list[float | None]]
+    """[target][image]; None where a target has no class."""
+    ranking: Tensor | None
+    """Class probabilities (n, classes), where the outputs are class scores."""
+    notes: list[list[list[str]]]
+    """[recipe][target]: what the person should know."""
+
+
+def look(
+    subject: Subject, inputs: Inputs, asked: Sequence[Recipe], targets: Sequence[Sequence[Target]], wishes: Wishes
+) -> Seen:
+    """Explain every image of a batch by every recipe for every target; targets[t][i] is for image i."""
+    recipes = [_with_layers(subject, inputs, recipe) for recipe in asked]
+    groups: dict[Average | None, list[int]] = {None: []}
+    for r, recipe in enumerate(recipes):
+        groups.setdefault(find_average(recipe.average), []).append(r)
+    with evaluating(subject.model), torch.set_grad_enabled(wishes.differentiable):
+        clean = _scene(subject, inputs, [recipes[r] for r in groups[None]], wishes)
+        settled = [_settled(clean.outputs, row, inputs.batch) for row in targets]
+        scores = [score_each(clean.outputs, row) for row in settled]
+        maps: list[list[Maps]] = [[] for _ in recipes]
+        notes: list[list[list[str]]] = [[[] for _ in settled] for _ in recipes]
+        for average, members in groups.items():
+            group = [recipes[r] for r in members]
+            if average is None:
+                found = _maps(subject, clean, group, settled, wishes.upsample)
+            else:
+                found = _mean(subject, inputs, group, average, settled, wishes)
+            for r, row in zip(members, found, strict=True):
+                maps[r] = row
+                notes[r] = [clean.notes + _blank(m, recipes[r], clean) for m in row]
+        ranking = _ranking(clean.outputs)
+    return Seen(recipes, maps, settled, scores, _probabilities(ranking, settled), ranking, notes)
+
+
+def _with_layers(subject: Subject, inputs: Inputs, recipe: Recipe) -> Recipe:
+    if recipe.layers:
+        return recipe
+    if recipe.entry.layers == "convolutions" and not subject.layers:
+        found = convolutions(subject.model, inputs.args, inputs.kwargs, subject.reading)
+        return replace(recipe, layers=found or subject.default_layers(*inputs.args, **inputs.kwargs))
+    return replace(recipe, layers=subject.default_layers(*inputs.args, **inputs.kwargs))
+
+
+def _scene(subject: Subject, inputs: Inputs, recipes: Sequence[Recipe], wishes: Wishes) -> Scene:
+    layers = dict.fromkeys(layer for recipe in recipes for layer in recipe.layers)
+    options = Options(
+        graph=any(recipe.differentiates for recipe in recipes),
+        curvature=any("curvature" in recipe.needs for recipe in recipes),
+        tails=frozenset(layer for recipe in recipes if recipe.replays for layer in recipe.layers),
+        precision=wishes.precision,
+        differentiable=wishes.differentiable,
+        progress=wishes.progress,
+    )
+    return Scene(subject.model, inputs, list(layers), subject.layout, subject.baseline(inputs.images), options)
+
+
+def _maps(
+    subject: Subject, scene: Scene, recipes: Sequence[Recipe], settled: Sequence[Sequence[Target]], upsample: bool
+) -> list[list[Maps]]:
+    """[recipe][target] from one scene; one backward pass per target, and none again for what knows no target."""
+    found: list[list[Maps]] = [[] for _ in recipes]
+    for row in settled:
+        view = scene.under(row)
+        for recipe, maps in zip(recipes, found, strict=True):
+            again = bool(maps) and not recipe.knows_target
+            maps.append(maps[0] if again else _map(subject, view, recipe, upsample))
+    return found
+
+
+def _mean(
+    subject: Subject,
+    inputs: Inputs,
+    recipes: Sequence[Recipe],
+    average: Average,
+    settled: Sequence[Sequence[Target]],
+    wishes: Wishes,
+) -> list[list[Maps]]:
+    """[recipe][target]: the mean over the average's views, each map put back first; the targets stay what they are."""
+    sums: list[list[Maps]] = []
+    views = 0
+    for images, put_back in average.views(inputs.images, subject.baseline(inputs.images)):
+        scene = _scene(subject, inputs.showing(images), recipes, wishes)
+        upsample = wishes.upsample or images.shape != inputs.images.shape
+        found = [[put_back(m) for m in row] for row in _maps(subject, scene, recipes, settled, upsample)]
+        if average.scaled:
+            found = [[unit_scale(m) for m in row] for row in found]
+        sums = [[a + b for a, b in zip(*rows, strict=True)] for rows in zip(sums, found, strict=True)] or found
+        views += 1
+    return [[total / views for total in row] for row in sums]
+
+
+def _map(subject: Subject, view: View, recipe: Recipe, upsample: bool) -> Maps:
+    """The map of one recipe, (n, *space)."""
+    size = tuple(view.scene.images.shape[2:])
+    function, settings = recipe.entry.function, dict(recipe.settings)
+    found = []
+    for layer in recipe.layers:
+        try:
+            evidence = view.at(layer)
+            maps = function(*(getattr(evidence, word) for word in needs(function)), **settings)
+        except ScoreIndifferent as error:
+            raise _with_advice(error, subject, view, layer) from None
+        _check(maps, recipe, layer)
+        found.append(resize_maps(maps, size) if upsample or len(recipe.layers) > 1 else maps)
+    return found[0] if len(found) == 1 else recipe.fusion(found)
+
+
+def _with_advice(error: ScoreIndifferent, subject: Subject, view: View, layer: str) -> ScoreIndifferent:
+    best = subject.default_layers(*view.scene.inputs.args, **view.scene.inputs.kwargs)
+    do = f"Use {', '.join(map(repr, best))}" if layer not in best else "Choose another target or layer"
+    return ScoreIndifferent(error.got, error.expected, do)
+
+
+def _check(maps: Maps, recipe: Recipe, layer: str) -> None:
+    if not bool(maps.isfinite().all()):
+        raise NotFinite(f"{recipe.entry.name} at layer {layer!r} came out as NaN or infinity", "finite numbers")
+
+
+def _blank(maps: Maps, recipe: Recipe, scene: Scene) -> list[str]:
+    """Why a map is empty, where one is."""
+    if bool(maps.flatten(1).any(1).all()):
+        return []
+    dead = [name for name in recipe.layers if name in scene.said and not bool(scene.said[name].any())]
+    if dead:
+        return [f"{recipe.entry.name}: the map is blank because layer {dead[0]!r} returned only zeros"]
+    if recipe.differentiates:
+        why = "no gradient that speaks for the target (a saturated score, or a ReLU that removed everything)"
+        return [f"{recipe.entry.name}: the map is blank: {why}; hires_cam also shows what speaks against it"]
+    return [f"{recipe.entry.name}: the map is blank"]
+
+
+def _settled(outputs: Tree, row: Sequence[Target], batch: int) -> list[Target]:
+    return [settle(target, rows(outputs, batch, i, 1)) for i, target in enumerate(row)]
+
+
+def _ranking(outputs: Tree) -> Tensor | None:
+    logits = logits_of(outputs)
+    if logits.ndim > 2 or class_logits(outputs).shape[1] < 2:
+        return None
+    return class_probabilities(outputs).detach().float()
+
+
+def _probabilities(ranking: Tensor | None, settled: Sequence[Sequence[Target]]) -> list[list[float | None]]:
+    def of(target: Any, image: int) -> float | None:
+        if ranking is None or not isinstance(target, ClassTarget) or target.index is None:
+            return None
+        return float(ranking[image, target.index])
+
+    return [[of(target, i) for i, target in enumerate(row)] for row in settled]

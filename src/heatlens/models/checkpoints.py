@@ -1,0 +1,69 @@
+"""Weights from files, without ever unpickling: safetensors, or torch files read with `weights_only=True`."""
+
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ModelUnavailable
+
+_INSIDE = ("state_dict", "model_state_dict", "model", "net", "weights")
+_PREFIXES = ("module.", "_orig_mod.", "model.")
+
+
+def read_state(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by name."""
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise ModelUnavailable(f"no weights file {str(path)!r}", "a .safetensors, .pt or .pth file")
+    try:
+        state = _read(file)
+    except UnpicklingError:
+        raise ModelUnavailable(
+            f"{file.name} holds Python objects, which heatlens does not load because they can run code",
+            "a file of tensors only",
+            "save it again as safetensors or with torch.save(model.state_dict(), …)",
+        ) from None
+    except Exception as error:
+        raise ModelUnavailable(
+            f"{file.name} cannot be read: {str(error).splitlines()[0]}", "an undamaged safetensors or torch file"
+        ) from None
+    return _tensors(state, file.name)
+
+
+def load_state(model: nn.Module, path: str | Path) -> None:
+    """Fill a model with a checkpoint; every tensor must fit."""
+    state, own = read_state(path), model.state_dict()
+    for prefix in _PREFIXES:
+        if state and all(key.startswith(prefix) for key in state) and not any(key.startswith(prefix) for key in own):
+            state = {key.removeprefix(prefix): value for key, value in state.items()}
+    wrong = [f"{k} is {tuple(v.shape)}" for k, v in state.items() if k in own and own[k].shape != v.shape]
+    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    strange = [key for key in state if key not in own]
+    if wrong or missing or strange:
+        kinds = (("of another shape", wrong), ("missing", missing), ("not in the model", strange))
+        said = "; ".join(f"{len(keys)} {kind} (first: {keys[0]})" for kind, keys in kinds if keys)
+        raise ModelUnavailable(
+            f"{Path(path).name} does not fit {type(model).__name__}: {said}",
+            "weights of this very architecture",
+            "check the model's name and arguments (num_classes=… for other classes)",
+        )
+    model.load_state_dict(state, strict=False)
+
+
+def _read(file: Path) -> Any:
+    if file.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(file)
+    return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _tensors(state: Any, name: str) -> dict[str, Tensor]:
+    while isinstance(state, dict) and (inner := next((k for k in _INSIDE if isinstance(state.get(k), dict)), None)):
+        state = state[inner]
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()) or not state:
+        raise ModelUnavailable(f"{name} holds no tensors by name", "a state dict")
+    return state

@@ -1,0 +1,139 @@
+"""Every layer of a model, and which one to look at: the last whose map still carries gradient."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..engine.evaluating import evaluating
+from ..engine.replay import Inputs
+from ..engine.scene import Options, Scene
+from ..engine.survey import Found, survey
+from ..errors import HeatlensError, LayoutUnclear
+from ..targets import Logit, logits_of, settle
+from ..trees import Tree, rows
+from .layouts import Reading, Tokens
+
+_TRIED_AT_ONCE = 40
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One row of `heatlens layers`."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    """What it returned."""
+    space: tuple[int, ...]
+    """The places of its map; empty where there is none."""
+    recommended: bool
+
+
+def list_layers(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> list[Layer]:
+    """Every layer that a forward pass goes through, in the order in which they finish."""
+    inputs = Inputs(args, kwargs)
+    with evaluating(model):
+        found, outputs = survey(model, inputs)
+        best = _recommended(model, inputs, reading, found, outputs)
+    return [Layer(f.name, f.kind, f.shape, _space(f, inputs, reading), f.name == best) for f in found]
+
+
+def recommended_layer(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> str:
+    """The layer that is explained when nobody names one; `LayoutUnclear` where no layer has a space."""
+    inputs = Inputs(args, kwargs)
+    with evaluating(model):
+        best = _recommended(model, inputs, reading, *survey(model, inputs))
+    if best is None:
+        raise LayoutUnclear(
+            f"{type(model).__name__} has no layer that still has a space and reaches the score",
+            "a convolutional or patch-based network",
+            "name one with layers=…; all of them: heatlens layers MODEL",
+        )
+    return best
+
+
+def convolutions(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
+    """Every convolution whose output still has a space, in the order of the pass; not one that is the head."""
+    inputs = Inputs(args, kwargs)
+    with evaluating(model):
+        found, outputs = survey(model, inputs)
+    classes = _classes(outputs)
+    return tuple(
+        layer.name
+        for layer in found
+        if layer.kind.startswith("Conv") and prod(_space(layer, inputs, reading)) > 1 and layer.shape[1] != classes
+    )
+
+
+def _recommended(model: nn.Module, inputs: Inputs, reading: Reading, found: list[Found], outputs: Tree) -> str | None:
+    candidates = list(_candidates(found, inputs, reading, outputs))
+    if not candidates:
+        return None
+    if not isinstance(_layout(candidates[0], inputs, reading), Tokens):
+        return candidates[0].name
+    for start in range(0, len(candidates), _TRIED_AT_ONCE):
+        names = [found.name for found in candidates[start : start + _TRIED_AT_ONCE]]
+        if (reached := _last_reached(model, inputs, reading, names)) is not None:
+            return reached
+    return None
+
+
+def _candidates(found: list[Found], inputs: Inputs, reading: Reading, outputs: Tree) -> Iterator[Found]:
+    """Trained layers with a space, the last first; not the head itself, nor single parts of an attention or MLP."""
+    classes = _classes(outputs)
+    for layer in reversed(found):
+        if not layer.trained or prod(_space(layer, inputs, reading)) < 2:
+            continue
+        tokens = isinstance(layout := _layout(layer, inputs, reading), Tokens)
+        if tokens and layer.leaf and not layer.norm:
+            continue
+        said = torch.empty(layer.shape, device="meta")
+        if layout is not None and layout.to_stack(said).shape[1] != classes:
+            yield layer
+
+
+def _classes(outputs: Tree) -> int:
+    logits = logits_of(outputs)
+    return logits.shape[1] if logits.ndim == 2 else -1
+
+
+def _last_reached(model: nn.Module, inputs: Inputs, reading: Reading, names: list[str]) -> str | None:
+    """The first of these layers (the last in the network) whose places have a gradient."""
+
+    def read(layer: str, said: Tensor, images: Tensor) -> Any:
+        return reading.layout(layer, tuple(said.shape), images.shape[0], tuple(images.shape[2:]))
+
+    scene = Scene(model, inputs, names, read, torch.zeros(1), Options())
+    targets = [settle(Logit(), rows(scene.outputs, inputs.batch, i, 1)) for i in range(inputs.batch)]
+    gradients = _every_gradient(scene, targets)
+    for name in names:
+        gradient = gradients.get(name)
+        if gradient is not None and bool(scene.layout(name).to_stack(gradient).any()):
+            return name
+    return None
+
+
+def _every_gradient(scene: Scene, targets: list[Any]) -> dict[str, Tensor]:
+    with torch.enable_grad():
+        score = scene.under(targets).score.sum()
+        found = torch.autograd.grad(score, list(scene.said.values()), allow_unused=True)
+    return {name: gradient for name, gradient in zip(scene.said, found, strict=True) if gradient is not None}
+
+
+def _layout(found: Found, inputs: Inputs, reading: Reading) -> Any:
+    try:
+        return reading.layout(found.name, found.shape, inputs.batch, tuple(inputs.images.shape[2:]))
+    except LayoutUnclear:
+        return None
+
+
+def _space(found: Found, inputs: Inputs, reading: Reading) -> tuple[int, ...]:
+    try:
+        layout = reading.layout(found.name, found.shape, inputs.batch, tuple(inputs.images.shape[2:]))
+        return tuple(layout.to_stack(torch.empty(found.shape, device="meta")).shape[2:])
+    except (HeatlensError, RuntimeError):
+        return ()

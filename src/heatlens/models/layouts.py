@@ -1,0 +1,139 @@
+"""How a layer's output is read as channels over a space: channels first, channels last, or tokens."""
+
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import Tensor
+
+from ..errors import LayoutUnclear
+from ..notation import Stack
+
+Sizes = tuple[int, ...]
+_MOST_PREFIX = 16
+"""More prefix tokens than this are not guessed."""
+
+
+@dataclass(frozen=True)
+class ChannelsFirst:
+    """(n, c, *space): as it is."""
+
+    def to_stack(self, said: Tensor) -> Stack:
+        return said
+
+    def from_stack(self, stack: Stack, said: Tensor) -> Tensor:
+        return stack
+
+
+@dataclass(frozen=True)
+class ChannelsLast:
+    """(n, *space, c)."""
+
+    def to_stack(self, said: Tensor) -> Stack:
+        return said.movedim(-1, 1)
+
+    def from_stack(self, stack: Stack, said: Tensor) -> Tensor:
+        return stack.movedim(1, -1)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """(n, prefix + places, c), or (prefix + places, n, c) with the sequence first."""
+
+    grid: Sizes
+    prefix: int = 0
+    sequence_first: bool = False
+
+    def to_stack(self, said: Tensor) -> Stack:
+        tokens = said.transpose(0, 1) if self.sequence_first else said
+        return tokens[:, self.prefix : self.prefix + prod(self.grid)].mT.unflatten(2, self.grid)
+
+    def from_stack(self, stack: Stack, said: Tensor) -> Tensor:
+        """The prefix tokens, and any behind the grid, stay what they are in `said`."""
+        kept = said.transpose(0, 1) if self.sequence_first else said
+        places = prod(self.grid)
+        tokens = torch.cat([kept[:, : self.prefix], stack.flatten(2).mT, kept[:, self.prefix + places :]], 1)
+        return tokens.transpose(0, 1) if self.sequence_first else tokens
+
+
+Layout = ChannelsFirst | ChannelsLast | Tokens
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is declared about a model's layouts; None: found out from the shapes."""
+
+    prefix_tokens: int | None = None
+    grid: Sizes | None = None
+    patch: Sizes | None = None
+    """The stride of the patch embedding."""
+    channels_last: bool | None = None
+
+    def layout(self, layer: str, shape: Sizes, batch: int, size: Sizes) -> Layout:
+        """The layout of an output of this shape, for a batch of images of a spatial size."""
+        space = len(size)
+        if len(shape) == space + 2 and shape[0] == batch:
+            return ChannelsLast() if self._last(shape, size) else ChannelsFirst()
+        if len(shape) == 3 and space > 1 and batch in shape[:2]:
+            sequence_first = shape[0] != batch
+            return self._tokens(layer, shape, shape[0] if sequence_first else shape[1], size, sequence_first)
+        raise LayoutUnclear(
+            f"layer {layer!r} returns a tensor of shape {shape} for {batch} image(s) of size {size}",
+            f"(n, c, {'h, w' if space == 2 else '*space'}), (n, {'h, w' if space == 2 else '*space'}, c) or tokens (n, t, c)",
+            "choose another layer: heatlens layers MODEL",
+        )
+
+    def _last(self, shape: Sizes, size: Sizes) -> bool:
+        if self.channels_last is not None:
+            return self.channels_last
+        return not _proportional(shape[2:], size) and _proportional(shape[1:-1], size)
+
+    def _tokens(self, layer: str, shape: Sizes, tokens: int, size: Sizes, sequence_first: bool) -> Tokens:
+        found = self._grid(tokens, size)
+        if found is None:
+            raise LayoutUnclear(
+                f"layer {layer!r} returns {shape}: {tokens} tokens do not show which grid they lie on",
+                f"a grid with the proportions of the image {size}",
+                "say prefix_tokens=… and grid=(rows, columns)",
+            )
+        grid, prefix = found
+        return Tokens(grid, prefix, sequence_first)
+
+    def _grid(self, tokens: int, size: Sizes) -> tuple[Sizes, int] | None:
+        if self.grid is not None:
+            prefix = tokens - prod(self.grid) if self.prefix_tokens is None else self.prefix_tokens
+            return (self.grid, prefix) if 0 <= prefix <= tokens - prod(self.grid) else None
+        prefixes = range(_MOST_PREFIX + 1) if self.prefix_tokens is None else dict.fromkeys((self.prefix_tokens, 0))
+        if self.patch is not None:
+            for grid in _pyramid(size, self.patch):
+                if tokens - prod(grid) in prefixes:
+                    return grid, tokens - prod(grid)
+        for prefix in prefixes:
+            if (proportional := _factors(tokens - prefix, size)) is not None:
+                return proportional, prefix
+        return None
+
+
+def _proportional(space: Sizes, size: Sizes) -> bool:
+    """Whether a space is the image's at one stride, up to rounding."""
+    stride = (prod(size) / prod(space)) ** (1 / len(size))
+    return all(abs(have - full / stride) < 1 for have, full in zip(space, size, strict=True))
+
+
+def _pyramid(size: Sizes, patch: Sizes) -> list[Sizes]:
+    """The grid of patches, and what patch merging makes of it."""
+    grid = tuple(full // step for full, step in zip(size, patch, strict=True))
+    grids = [grid]
+    while all(side > 1 for side in grid):
+        grid = tuple(-(-side // 2) for side in grid)
+        grids.append(grid)
+    return grids
+
+
+def _factors(places: int, size: Sizes) -> Sizes | None:
+    """Two factors with the proportions of the image."""
+    if len(size) != 2 or places < 1:
+        return None
+    rows = round((places * size[0] / size[1]) ** 0.5)
+    grid = (rows, places // rows) if rows and places % rows == 0 else None
+    return grid if grid is not None and _proportional(grid, size) else None

@@ -1,0 +1,88 @@
+"""Whatever a person holds -> a Subject."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from ..errors import BadValue, UnknownName, unknown
+from . import timm as _timm
+from . import torchvision as _torchvision
+from .plain import plain, unwrapped
+from .subject import OVERRIDES, Subject
+
+_LIBRARIES: dict[str, Callable[[], list[str]]] = {
+    "torchvision": _torchvision.names,
+    "timm": _timm.names,
+}
+
+
+def load(model: "str | nn.Module | Subject", weights: Any = None, *, device: Any = None, **options: Any) -> Subject:
+    """A model by name or as it is -> a `Subject` that can be explained.
+
+    model: `"bundled"` (ships with heatlens), `"torchvision/NAME"`, `"timm/NAME"`, a bare name of either, or any module.
+    weights: a file (safetensors, or torch loaded safely), torchvision's enum names, "none" for random; None: the
+    library's own.  Options named mean, std, size, resize, interpolation, classes, prefix_tokens, grid, layers, …
+    override what the library declares; all others go to the model's constructor (`pad_type="same"`).
+    Raises `UnknownName`, `ModelUnavailable`, `MissingExtra`.
+    """
+    overrides = {key: options.pop(key) for key in OVERRIDES if key in options}
+    subject = _subject(model, weights, options)
+    if overrides:
+        subject = subject.overridden(**overrides)
+    return subject if device is None else subject.to(device)
+
+
+def subject_of(model: "str | nn.Module | Subject") -> Subject:
+    """The subject itself, or the one that `load` makes."""
+    return model if isinstance(model, Subject) else load(model)
+
+
+def names_by_library(library: str = "") -> dict[str, Callable[[], list[str]]]:
+    """The names that `load` understands, by library; of one library if it is named."""
+    if library and library not in _LIBRARIES:
+        raise unknown("library", library, _LIBRARIES)
+    return {library: _LIBRARIES[library]} if library else dict(_LIBRARIES)
+
+
+def _subject(model: Any, weights: Any, options: dict[str, Any]) -> Subject:
+    if isinstance(model, str):
+        return _named(model, weights, options)
+    if options:
+        raise BadValue(f"{', '.join(options)} for a model that is already built", "arguments only with a model's name")
+    if isinstance(model, Subject):
+        return model
+    if not isinstance(model, nn.Module):
+        raise BadValue(f"a model of type {type(model).__name__}", "a name, a torch.nn.Module or a Subject")
+    return _module(unwrapped(model), weights)
+
+
+def _module(model: nn.Module, weights: Any) -> Subject:
+    if type(model).__module__.startswith("timm.") and getattr(model, "pretrained_cfg", None):
+        subject = _timm.from_module(model)
+        if weights is not None:
+            plain(model, weights=weights)
+        return subject
+    return plain(model, weights=weights)
+
+
+def _named(name: str, weights: Any, options: dict[str, Any]) -> Subject:
+    library, slash, rest = name.partition("/")
+    if slash and library == "torchvision":
+        return _torchvision.torchvision(rest, weights, **options)
+    if slash and library == "timm":
+        return _timm.timm(rest, weights, **options)
+    if name.startswith("hf_hub:"):
+        return _timm.timm(name, weights, **options)
+    return _bare(name, weights, options)
+
+
+def _bare(name: str, weights: Any, options: dict[str, Any]) -> Subject:
+    """torchvision first, then timm."""
+    for library, build in ((_torchvision, _torchvision.torchvision), (_timm, _timm.timm)):
+        if name.partition(".")[0] in library.names():
+            return build(name, weights, **options)
+    raise UnknownName(
+        f"no model is called {name!r}", 'names look like "torchvision/resnet50" or "timm/vit_tiny_patch16_224"',
+        "all names: heatlens models",
+    )

@@ -1,0 +1,119 @@
+"""A model made ready: what it is called, what it expects of a photo, what its classes are, how its layers are read."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..engine.evaluating import device_of, dtype_of
+from ..errors import BadValue, unknown
+from ..images import Photo, Placement, Preprocessing, prepare
+from ..images.geometry import black
+from ..targets import Classes, Target, classes_of, parse_target
+from .layers import recommended_layer
+from .layouts import Layout, Reading
+
+_PREPROCESSING = ("mean", "std", "size", "resize", "interpolation", "shorter_side")
+_READING = ("prefix_tokens", "grid", "patch", "channels_last")
+OVERRIDES = (*_PREPROCESSING, *_READING, "classes", "layers")
+"""What a person may say about a model instead of what its library declares."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A model made ready to be explained.  `heatlens.load` makes one."""
+
+    name: str
+    model: nn.Module
+    preprocessing: Preprocessing = Preprocessing()
+    classes: Classes = Classes()
+    reading: Reading = Reading()
+    layers: tuple[str, ...] = ()
+    """The layers that are explained when nobody names one; empty: found by looking at the network."""
+    assumed: tuple[str, ...] = ()
+    """What nobody declared and was taken for granted."""
+    _found: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def device(self) -> torch.device:
+        return device_of(self.model)
+
+    def layout(self, layer: str, said: Tensor, images: Tensor) -> Layout:
+        """How a layer's output is read."""
+        return self.reading.layout(layer, tuple(said.shape), images.shape[0], tuple(images.shape[2:]))
+
+    def default_layers(self, *inputs: Any, **kwargs: Any) -> tuple[str, ...]:
+        """The declared layers, else the last one whose map still carries gradient (found once, by one pass)."""
+        if self.layers:
+            return self.layers
+        if "layer" not in self._found:
+            args = inputs or (self.blank(),)
+            self._found["layer"] = recommended_layer(self.model, args, kwargs, self.reading)
+        return (self._found["layer"],)
+
+    def blank(self) -> Tensor:
+        """An input of noise, to find out how the network is built."""
+        channels = len(self.preprocessing.mean)
+        noise = torch.randn(1, channels, *self.preprocessing.size, generator=torch.Generator().manual_seed(0))
+        return self.ready(noise)
+
+    def ready(self, images: Tensor) -> Tensor:
+        """Images on the model's device, in its type."""
+        return images.to(self.device, dtype_of(self.model) if images.is_floating_point() else images.dtype)
+
+    def prepare(self, photo: Photo) -> tuple[Tensor, Placement]:
+        """A photo as the model sees it (1, channels, h, w), and where that lies on the photo."""
+        image, placement = prepare(photo, self.preprocessing)
+        return image[None], placement
+
+    def baseline(self, images: Tensor) -> Tensor:
+        """The black picture in the model's units, of the images' shape; zero where nobody declared the units."""
+        colour = black(self.preprocessing).reshape(1, -1, *[1] * (images.ndim - 2))
+        if self.assumed or colour.ndim != images.ndim or colour.shape[1] != images.shape[1]:
+            return torch.zeros_like(images)
+        return colour.to(images).expand_as(images)
+
+    def target(self, what: Any = None) -> Target:
+        """A target from a class index, name, synonym, wnid, `#2`, `contrast:…`, or a function of the outputs."""
+        return parse_target(what, self.classes.find)
+
+    def to(self, device: str | torch.device) -> "Subject":
+        """The same subject with its model moved to a device."""
+        try:
+            self.model.to(device)
+        except (RuntimeError, AssertionError) as error:
+            raise BadValue(
+                f"device {str(device)!r}: {str(error).splitlines()[0]}", "a device that is here", "device='cpu'"
+            ) from None
+        return self
+
+    def overridden(self, **overrides: Any) -> "Subject":
+        """The same subject where a person knows better."""
+        for key in overrides:
+            if key not in OVERRIDES:
+                raise unknown("override", key, OVERRIDES)
+        given = {key: value for key, value in overrides.items() if value is not None}
+        shown = {key: _numbers(key, given[key]) for key in _PREPROCESSING if key in given}
+        if "size" in shown and "shorter_side" not in shown:
+            shown["shorter_side"] = None
+        read = {key: _numbers(key, given[key]) for key in _READING if key in given}
+        layers = given.get("layers", self.layers)
+        return replace(
+            self,
+            preprocessing=replace(self.preprocessing, **shown),
+            reading=replace(self.reading, **read),
+            classes=classes_of(given["classes"]) if "classes" in given else self.classes,
+            layers=(layers,) if isinstance(layers, str) else tuple(layers),
+            assumed=() if shown else self.assumed,
+            _found={},
+        )
+
+
+def _numbers(key: str, value: Any) -> Any:
+    """One number stands for all channels or both sides."""
+    if key in ("mean", "std"):
+        return (float(value),) * 3 if isinstance(value, int | float) else tuple(float(v) for v in value)
+    if key in ("size", "grid", "patch"):
+        return (int(value),) * 2 if isinstance(value, int) else tuple(int(v) for v in value)
+    return value

@@ -1,0 +1,22 @@
+"""Optional packages: asked for by name, and missed with the exact line that installs them."""
+
+from importlib import import_module
+from types import ModuleType
+
+from .errors import MissingExtra
+
+_EXTRA = {"skimage": "demo", "sklearn": "test"}
+
+
+def require(module: str) -> ModuleType:
+    """The module; `MissingExtra` with the install line where it is absent."""
+    package = module.partition(".")[0]
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != package:
+            raise
+        extra = _EXTRA.get(package, package)
+        raise MissingExtra(
+            f"{package} is not installed", f"it comes with the extra {extra!r}", f'pip install "heatlens[{extra}]"'
+        ) from None

@@ -1,0 +1,86 @@
+"""What is asked, as values: a method with its settings, the layers, their fusion, the average."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .averaging import Average, find_average
+from .errors import unknown
+from .fusion import Fusion, find_fusion
+from .registry import Entry, Method, as_entry, checked_settings, needs, settings
+
+_TAIL = frozenset({"score_with", "gradients_with"})
+_WITHOUT_TARGET = frozenset({"activations", "images", "baseline"})
+_GRAPH = frozenset({"gradients", "curvature"})
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a map is made, apart from the model, the photo and the target.  Prints, compares and travels as a value."""
+
+    method: str | Method = "grad_cam"
+    settings: tuple[tuple[str, Any], ...] = ()
+    layers: tuple[str, ...] = ()
+    """Empty: the model's recommended layer, or what the method is meant for."""
+    fuse: str | Fusion | None = None
+    """How several layers combine; None: as the method declares."""
+    average: str | Average | None = None
+
+    @property
+    def entry(self) -> Entry:
+        return as_entry(self.method)
+
+    @property
+    def fusion(self) -> Fusion:
+        return find_fusion(self.fuse if self.fuse is not None else self.entry.fuse)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        return frozenset(needs(self.entry.function))
+
+    @property
+    def differentiates(self) -> bool:
+        return bool(self.needs & _GRAPH)
+
+    @property
+    def knows_target(self) -> bool:
+        """Whether the map depends on what is explained."""
+        return not self.needs <= _WITHOUT_TARGET
+
+    @property
+    def replays(self) -> bool:
+        return bool(self.needs & _TAIL)
+
+
+def recipes(
+    method: "str | Method | Recipe | Sequence[str | Method | Recipe]",
+    given: Mapping[str, Any],
+    layers: str | Sequence[str] | None,
+    fuse: str | Fusion | None,
+    average: str | Average | None,
+) -> list[Recipe]:
+    """One recipe per method; each setting goes to the methods that have it, and must belong to one."""
+    methods = [method] if isinstance(method, str | Recipe) or callable(method) else list(method)
+    entries = [as_entry(m.method if isinstance(m, Recipe) else m) for m in methods]
+    known = {key for entry in entries for key in settings(entry.function)}
+    for key in given:
+        if key not in known:
+            raise unknown("setting", key, sorted(known), "heatlens methods", owner=" and ".join(e.name for e in entries))
+    at = (layers,) if isinstance(layers, str) else tuple(layers or ())
+    averaged = find_average(average)
+    if fuse is not None:
+        find_fusion(fuse)
+    return [
+        m if isinstance(m, Recipe) else Recipe(_plain(m, entry), _own(entry, given), at, fuse, averaged)
+        for m, entry in zip(methods, entries, strict=True)
+    ]
+
+
+def _plain(method: str | Method, entry: Entry) -> str | Method:
+    """One spelling for registered methods; a person's own function stays itself."""
+    return entry.name if isinstance(method, str) else method
+
+
+def _own(entry: Entry, given: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    known = settings(entry.function)
+    return tuple(checked_settings(entry, {k: v for k, v in given.items() if k in known}).items())

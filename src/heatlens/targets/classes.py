@@ -1,0 +1,180 @@
+"""Targets that speak of classes: frozen values that print, compare and travel.
+
+A class may be left open (`index=None`: the model's `rank`-th prediction).  `settle` fixes it on what the model says of
+the unchanged image, so that no perturbed or flipped copy can choose another.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, Self, runtime_checkable
+
+from torch import Tensor
+
+from ..errors import BadValue
+from ..trees import Tree
+from .outputs import Target, class_logits, class_probabilities, column
+
+Names = Callable[[int], str]
+
+
+@runtime_checkable
+class ClassTarget(Protocol):
+    """A target that names a class."""
+
+    index: int | None
+
+    def __call__(self, outputs: Tree) -> Tensor: ...
+
+    def settle(self, outputs: Tree) -> "ClassTarget": ...
+
+    def text(self, names: Names) -> str: ...
+
+
+@dataclass(frozen=True)
+class _OneClass:
+    index: int | None = None
+    rank: int = 0
+
+    def settle(self, outputs: Tree) -> Self:
+        """The same target with its class fixed, for the outputs of one image."""
+        return self if self.index is not None else replace(self, index=_ranked(outputs, self.rank))
+
+    def text(self, names: Names) -> str:
+        return names(self._class)
+
+    @property
+    def _class(self) -> int:
+        if self.index is None:
+            raise BadValue("a target whose class is not settled", "target.settle(outputs) first")
+        return self.index
+
+
+@dataclass(frozen=True)
+class Logit(_OneClass):
+    """y_c, the score before the softmax.  index None: the rank-th prediction, 0 the strongest."""
+
+    def __call__(self, outputs: Tree) -> Tensor:
+        return column(class_logits(outputs), self._class)
+
+
+@dataclass(frozen=True)
+class Probability(_OneClass):
+    """p_c, after the softmax (sigmoid for one logit).  Its gradient contrasts the class with all others."""
+
+    def __call__(self, outputs: Tree) -> Tensor:
+        return column(class_probabilities(outputs), self._class)
+
+    def text(self, names: Names) -> str:
+        return f"probability of {names(self._class)}"
+
+
+@dataclass(frozen=True)
+class Rest(_OneClass):
+    """y_c + log p_c, the score ShapleyCAM is meant for (ReST; arXiv:2501.06261)."""
+
+    def __call__(self, outputs: Tree) -> Tensor:
+        log_p = class_probabilities(outputs).log()
+        return column(class_logits(outputs), self._class) + column(log_p, self._class)
+
+    def text(self, names: Names) -> str:
+        return f"{names(self._class)} (ReST)"
+
+
+@dataclass(frozen=True)
+class Contrast(_OneClass):
+    """What speaks for a class and not for similar ones (Finer-CAM, arXiv:2501.11309).
+
+    form "mean" (paper): y_c - gamma mean_d y_d, gamma 0.6; form "softmax" (released code): sum_d p_d (y_c - gamma y_d)
+    / sum_d p_d, gamma 1.  The references d are the `count` classes with logits closest to y_c, unless `against` names
+    them.  `detach=False` lets the gradient flow through the weights p_d as the released code does.
+    """
+
+    against: tuple[int, ...] | None = None
+    gamma: float | None = None
+    form: Literal["mean", "softmax"] = "mean"
+    count: int = 3
+    detach: bool = True
+
+    def __call__(self, outputs: Tree) -> Tensor:
+        logits = class_logits(outputs)
+        y_c = column(logits, self._class)
+        references = [column(logits, d) for d in self._references]
+        gamma = self.gamma if self.gamma is not None else {"mean": 0.6, "softmax": 1.0}[self.form]
+        if self.form == "mean":
+            return y_c - gamma * sum(references) / len(references)
+        p = class_probabilities(outputs)
+        weights = [column(p.detach() if self.detach else p, d) for d in self._references]
+        return sum((w * (y_c - gamma * y) for w, y in zip(weights, references, strict=True)), 0 * y_c) / sum(weights)
+
+    def settle(self, outputs: Tree) -> Self:
+        own = super().settle(outputs)
+        return own if own.against is not None else replace(own, against=_closest(outputs, own._class, own.count))
+
+    def text(self, names: Names) -> str:
+        return f"{names(self._class)} against {', '.join(names(d) for d in self._references)}"
+
+    @property
+    def _references(self) -> tuple[int, ...]:
+        if not self.against:
+            raise BadValue("a contrast without classes to contrast with", "against=(…) or at least two classes")
+        return self.against
+
+
+@dataclass(frozen=True)
+class Negative:
+    """-y: the evidence against (the counterfactual map of Grad-CAM, arXiv:1610.02391, section 3.2)."""
+
+    of: ClassTarget
+
+    def __call__(self, outputs: Tree) -> Tensor:
+        return -self.of(outputs)
+
+    @property
+    def index(self) -> int | None:
+        return self.of.index
+
+    def settle(self, outputs: Tree) -> "Negative":
+        return Negative(self.of.settle(outputs))
+
+    def text(self, names: Names) -> str:
+        return f"against {self.of.text(names)}"
+
+
+@dataclass(frozen=True)
+class Sum:
+    """y_a + y_b + …: several classes explained as one."""
+
+    of: tuple[ClassTarget, ...]
+
+    def __call__(self, outputs: Tree) -> Tensor:
+        first, *others = (target(outputs) for target in self.of)
+        return sum(others, first)
+
+    @property
+    def index(self) -> int | None:
+        return self.of[0].index
+
+    def settle(self, outputs: Tree) -> "Sum":
+        return Sum(tuple(target.settle(outputs) for target in self.of))
+
+    def text(self, names: Names) -> str:
+        return " + ".join(target.text(names) for target in self.of)
+
+
+def settle(target: Target, outputs: Tree) -> Target:
+    """The target with every open choice fixed, for the outputs of one image."""
+    return target.settle(outputs) if isinstance(target, ClassTarget) else target
+
+
+def _ranked(outputs: Tree, rank: int) -> int:
+    logits = class_logits(outputs)[0]
+    if not 0 <= rank < len(logits):
+        raise BadValue(f"prediction number {rank + 1}", f"the model has {len(logits)} classes")
+    return int(logits.argsort(descending=True, stable=True)[rank])
+
+
+def _closest(outputs: Tree, index: int, count: int) -> tuple[int, ...]:
+    logits = class_logits(outputs)[0].detach()
+    distance = (logits - logits[index]).abs()
+    order = [int(i) for i in distance.argsort(stable=True) if int(i) != index]
+    return tuple(order[:count])

@@ -1,0 +1,54 @@
+"""Class names: what a model's outputs are called, and how a person may call them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..errors import BadValue, unknown
+from ..registry import spelling
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Names by index, with synonyms and WordNet ids where they are known."""
+
+    names: tuple[str, ...] = ()
+    synonyms: tuple[tuple[str, ...], ...] = ()
+    wnids: tuple[tuple[str, ...], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def name(self, index: int) -> str:
+        """The name of a class; `class 7` where nobody gave names."""
+        return self.names[index] if index < len(self.names) else f"class {index}"
+
+    def find(self, text: str) -> int:
+        """The index of a class by name, synonym or wnid, however it is spelt; `UnknownName` with close names."""
+        if not self.names:
+            raise BadValue(f"class {text!r}, but the model's classes have no names", "an index", "give classes=[…]")
+        found = self._index.get(spelling(text))
+        if found is None:
+            raise unknown("class", text, [name for name in self._spoken], "heatlens classes MODEL")
+        return found
+
+    @cached_property
+    def _spoken(self) -> list[str]:
+        return [*self.names, *(s for group in (*self.synonyms, *self.wnids) for s in group)]
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        """A name wins over a synonym, a lower index over a higher one."""
+        index: dict[str, int] = {}
+        for table in ([(name,) for name in self.names], self.synonyms, self.wnids):
+            for i, group in enumerate(table):
+                for text in group:
+                    index.setdefault(spelling(text), i)
+        return index
+
+
+def classes_of(given: "Classes | Sequence[str] | None") -> Classes:
+    """Classes from a list of names, one per output."""
+    if given is None:
+        return Classes()
+    return given if isinstance(given, Classes) else Classes(tuple(map(str, given)))

@@ -1,0 +1,75 @@
+"""From what a model returns to numbers per class, and from targets to one score per image."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import BadValue
+from ..trees import Tree, main_tensor, map_tensors
+
+Target = Callable[[Any], Tensor]
+"""What is explained: the model's outputs for n images -> one score per image (n,)."""
+
+
+def logits_of(outputs: Tree) -> Tensor:
+    """The tensor that holds the class scores: `outputs.logits`, `outputs["logits"]`, else the first float tensor."""
+    named = outputs.get("logits") if isinstance(outputs, dict) else getattr(outputs, "logits", None)
+    return named if isinstance(named, Tensor) else main_tensor(outputs)
+
+
+def class_logits(outputs: Tree) -> Tensor:
+    """Scores (n, classes).  A model with one logit z speaks of two classes: -z for class 0, z for class 1."""
+    logits = logits_of(outputs)
+    if logits.ndim == 1:
+        logits = logits[:, None]
+    if logits.ndim != 2:
+        raise BadValue(
+            f"the model's outputs have shape {tuple(logits.shape)}, so a class alone does not say what is explained",
+            "outputs (images, classes)",
+            "pass a function of the outputs as target, e.g. target=lambda out: out[:, 3].mean((1, 2))",
+        )
+    return torch.cat([-logits, logits], 1) if logits.shape[1] == 1 else logits
+
+
+def class_probabilities(outputs: Tree) -> Tensor:
+    """Softmax over the classes; for a model with one logit its sigmoid."""
+    logits = class_logits(outputs)
+    return (logits / 2 if logits_of(outputs).shape[1:] in ((), (1,)) else logits).softmax(1)
+
+
+def column(scores: Tensor, index: int) -> Tensor:
+    """The score of one class, (n,)."""
+    classes = scores.shape[1]
+    if not 0 <= index < classes:
+        raise BadValue(f"class {index}", f"the model has {classes} classes, 0 to {classes - 1}", "heatlens classes MODEL")
+    return scores[:, index]
+
+
+def score_each(outputs: Tree, targets: Sequence[Target]) -> Tensor:
+    """y (n,), when image i is explained by targets[i]; equal targets are computed together."""
+    groups: dict[Target, list[int]] = {}
+    for row, target in enumerate(targets):
+        groups.setdefault(target, []).append(row)
+    if len(groups) == 1:
+        return _scalar_each(targets[0], outputs, len(targets))
+    parts = [_scalar_each(t, _select(outputs, rows, len(targets)), len(rows)) for t, rows in groups.items()]
+    order = torch.tensor([row for rows in groups.values() for row in rows], device=parts[0].device)
+    return torch.cat(parts)[order.argsort()]
+
+
+def _scalar_each(target: Target, outputs: Tree, images: int) -> Tensor:
+    score = target(outputs)
+    if not isinstance(score, Tensor) or score.numel() != images:
+        got = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
+        raise BadValue(f"the target {_name(target)} returned {got} for {images} images", "one number per image (n,)")
+    return score.reshape(images)
+
+
+def _select(outputs: Tree, rows: list[int], images: int) -> Tree:
+    return map_tensors(lambda t: t[rows] if t.ndim and t.shape[0] == images else t, outputs)
+
+
+def _name(target: Target) -> str:
+    return getattr(target, "__name__", str(target))
