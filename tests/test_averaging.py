@@ -1,0 +1,137 @@
+from dataclasses import FrozenInstanceError
+
+import pytest
+import torch
+from torch import Tensor
+
+from heatlens.averaging import AVERAGES, Average, Flips, Noise, Path, Scales, find_average
+from heatlens.errors import BadValue, HeatlensError, UnknownName
+from heatlens.notation import noisy
+
+SIZES = [(6,), (4, 6), (2, 4, 6)]
+
+
+def picture(*size: int) -> Tensor:
+    return torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("average", [Flips(), Noise(), Path(), Scales(factors=(0.5, 1.0, 2.0))], ids=str)
+def test_a_map_that_follows_the_picture_comes_back_in_place(average: Average, size: tuple[int, ...]) -> None:
+    """The first channel of a linear picture, taken for the map: every version's map must lie where the picture does."""
+    ramp = torch.arange(size[-1], dtype=torch.float64).expand(2, 3, *size) + 10
+    shown = 0
+    for view, back in average.views(ramp, torch.zeros_like(ramp)):
+        maps = back(view[:, 0])
+        assert maps.shape == (2, *size)
+        together = torch.stack([maps[0].flatten(), ramp[0, 0].flatten()])
+        assert torch.corrcoef(together)[0, 1] > (0.5 if isinstance(average, Noise) else 0.9)
+        shown += 1
+    assert shown >= 3
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_flips_are_six_views(size: tuple[int, ...]) -> None:
+    x = picture(*size)
+    views = [(view, back(view[:, 0])) for view, back in Flips().views(x, torch.zeros_like(x))]
+    expected = [factor * version for factor in (0.9, 1.0, 1.1) for version in (x, x.flip(-1))]
+    assert len(views) == 6
+    for (view, back), wanted in zip(views, expected, strict=True):
+        torch.testing.assert_close(view, wanted)
+        # each map is back in place whatever its brightness
+        torch.testing.assert_close(back / back.abs().max(), x[:, 0] / x[:, 0].abs().max())
+
+
+def test_noise_is_the_notations_noise_and_maps_stay() -> None:
+    x = picture(4, 6)
+    views = list(Noise(samples=3, sigma=0.3, seed=4).views(x, torch.zeros_like(x)))
+    wanted = list(noisy(x, samples=3, sigma=0.3, seed=4))
+    assert len(views) == 3
+    for (view, back), expected in zip(views, wanted, strict=True):
+        torch.testing.assert_close(view, expected)
+        torch.testing.assert_close(back(view[:, 0]), view[:, 0])
+
+
+def test_a_path_goes_from_black_to_the_picture() -> None:
+    x, black = picture(4, 6), torch.full((2, 3, 4, 6), -2.0, dtype=torch.float64)
+    views = [view for view, _ in Path(steps=4).views(x, black)]
+    assert len(views) == 4
+    torch.testing.assert_close(views[0], black + (x - black) / 4)
+    torch.testing.assert_close(views[-1], x)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_scales_resize_the_picture_and_maps_return_at_its_size(size: tuple[int, ...]) -> None:
+    x = picture(*size)
+    sizes = []
+    for view, back in Scales().views(x, torch.zeros_like(x)):
+        sizes.append(tuple(view.shape[2:]))
+        layer = view[:, 0, ..., ::2]  # maps come at a layer's size
+        assert back(layer).shape == (2, *size)
+    assert sizes == [tuple(round(factor * s) for s in size) for factor in (1.0, 1.5, 2.0)]
+
+
+def test_scale_one_is_the_picture_itself() -> None:
+    x = picture(4, 6)
+    ((view, back),) = Scales(factors=(1.0,)).views(x, torch.zeros_like(x))
+    assert torch.equal(view, x)
+    assert torch.equal(back(x[:, 0]), x[:, 0])
+
+
+def test_which_averages_scale_their_maps() -> None:
+    assert {name: kind().scaled for name, kind in AVERAGES.items()} == {
+        "flips": True,
+        "noise": False,
+        "path": False,
+        "scales": True,
+    }
+
+
+@pytest.mark.parametrize("kind", AVERAGES.values(), ids=AVERAGES)
+def test_an_average_is_a_frozen_value(kind: type) -> None:
+    assert isinstance(kind(), Average)
+    assert kind() == kind()
+    assert hash(kind()) == hash(kind())
+    with pytest.raises(FrozenInstanceError):
+        kind().steps = 3
+
+
+@pytest.mark.parametrize(
+    ("spec", "average"),
+    [
+        (None, None),
+        ("flips", Flips()),
+        ("Noise", Noise()),
+        ("noise:samples=3,sigma=0.4,seed=5", Noise(3, 0.4, 5)),
+        ("noise: samples = 3", Noise(samples=3)),
+        ("path:steps=2", Path(2)),
+        ("scales:factors=1+1.5+2", Scales((1.0, 1.5, 2.0))),
+        ("scales:factors=1e+0+5e-1", Scales((1.0, 0.5))),
+        ("flips:factors=1", Flips((1.0,))),
+        (Path(3), Path(3)),
+    ],
+)
+def test_averages_are_read_from_words(spec: str | Average | None, average: Average | None) -> None:
+    assert find_average(spec) == average
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind", "message"),
+    [
+        ("flop", UnknownName, "No average is called 'flop'. Close: flips."),
+        ("noise:smples=3", UnknownName, "noise has no setting 'smples'. Close: samples."),
+        ("noise:scaled=true", UnknownName, "noise has no setting 'scaled'"),
+        ("noise:samples=three", BadValue, "samples='three'. Expected a value of type int."),
+        ("noise:samples=0", BadValue, "samples=0. Expected at least 1."),
+        ("noise:sigma=-1", BadValue, "sigma=-1.0. Expected at least 0."),
+        ("noise:samples", BadValue, "'samples' in 'noise:samples'. Expected setting=value."),
+        ("path:steps=0", BadValue, "steps=0. Expected at least 1."),
+        ("scales:factors=", BadValue, "factors=''. Expected a value of type float."),
+        ("scales:factors=1+0", BadValue, "Expected sizes above 0."),
+        ("flips:factors=nan", BadValue, "Expected one or more finite numbers."),
+    ],
+)
+def test_what_cannot_be_read_says_why(spec: str, kind: type[HeatlensError], message: str) -> None:
+    with pytest.raises(kind) as caught:
+        find_average(spec)
+    assert message in str(caught.value)

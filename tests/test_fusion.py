@@ -1,0 +1,83 @@
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from heatlens.errors import UnknownName
+from heatlens.fusion import FUSIONS, find_fusion, maximum, mean, product, tanh_maximum
+
+HALF = torch.tensor([[[-4.0, 2.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
+OTHER = torch.tensor([[[1.0, 5.0], [3.0, 3.0]], [[2.0, 0.0], [1.0, -8.0]]])
+
+
+def test_mean_gives_every_layer_the_same_say_and_keeps_signs() -> None:
+    expected = torch.tensor([[[-0.4, 0.75], [0.425, 0.3]], [[0.125, 0.0], [0.0625, -0.5]]])
+    torch.testing.assert_close(mean([HALF, OTHER]), expected)
+
+
+def test_maximum_is_of_what_is_positive() -> None:
+    expected = torch.tensor([[[0.2, 1.0], [0.6, 0.6]], [[1.0, 0.0], [0.5, 0.0]]])
+    torch.testing.assert_close(maximum([HALF, OTHER]), expected)
+
+
+def test_product_is_of_ranges() -> None:
+    expected = torch.tensor([[[0.0, 1.0], [5 / 6 * 0.5, 4 / 6 * 0.5]], [[0.0, 0.0], [0.0, 0.0]]])
+    torch.testing.assert_close(product([HALF, OTHER]), expected)
+
+
+@pytest.mark.parametrize("gamma", [2.0, 0.5])
+def test_tanh_maximum_lifts_before_the_maximum(gamma: float) -> None:
+    lifted = [[[0.2, 1.0], [0.6, 0.6]], [[1.0, 0.0], [0.5, 0.0]]]
+    expected = torch.tensor([[[math.tanh(gamma * v) for v in row] for row in m] for m in lifted])
+    torch.testing.assert_close(tanh_maximum([HALF, OTHER], gamma=gamma), expected)
+
+
+def test_gamma_is_two() -> None:
+    torch.testing.assert_close(tanh_maximum([OTHER]), tanh_maximum([OTHER], gamma=2.0))
+
+
+@pytest.mark.parametrize("name", FUSIONS)
+def test_the_order_of_layers_does_not_matter(name: str) -> None:
+    torch.testing.assert_close(FUSIONS[name]([HALF, OTHER]), FUSIONS[name]([OTHER, HALF]))
+
+
+@pytest.mark.parametrize("name", FUSIONS)
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4), (2, 2, 3, 4)])
+def test_any_rank_and_a_batch_is_its_images(name: str, shape: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    maps = [torch.randn(shape, generator=generator) for _ in range(3)]
+    fused = FUSIONS[name](maps)
+    alone = torch.cat([FUSIONS[name]([m[i : i + 1] for m in maps]) for i in range(2)])
+    torch.testing.assert_close(fused, alone)
+    assert fused.shape == shape
+
+
+@pytest.mark.parametrize("name", FUSIONS)
+@pytest.mark.parametrize("scale", [1e-8, 1e8])
+def test_the_units_of_a_layer_do_not_show(name: str, scale: float) -> None:
+    torch.testing.assert_close(FUSIONS[name]([scale * HALF, OTHER]), FUSIONS[name]([HALF, OTHER]))
+
+
+@pytest.mark.parametrize("name", FUSIONS)
+def test_blank_layers_stay_blank_and_maps_are_not_modified(name: str) -> None:
+    maps = [torch.zeros(1, 2, 2), torch.zeros(1, 2, 2)]
+    assert (FUSIONS[name](maps) == 0).all()
+    before = HALF.clone()
+    FUSIONS[name]([HALF, OTHER])
+    assert torch.equal(HALF, before)
+
+
+def test_names_are_forgiving_and_functions_are_fusions() -> None:
+    assert find_fusion("tanh-maximum") is tanh_maximum
+    assert find_fusion("Mean") is mean
+
+    def first(maps: list[Tensor]) -> Tensor:
+        return maps[0]
+
+    assert find_fusion(first) is first
+
+
+def test_an_unknown_fusion_names_the_close_ones() -> None:
+    with pytest.raises(UnknownName, match=r"No fusion is called 'maximal'. Close: .*maximum"):
+        find_fusion("maximal")
