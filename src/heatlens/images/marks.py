@@ -8,9 +8,8 @@ from PIL import Image, ImageDraw
 
 WHITE, DARK = (255, 255, 255), (16, 16, 20)
 
-_Draw = Callable[[ImageDraw.ImageDraw, int, float, NDArray[np.float64]], object]
-"""Draws a shape on a canvas, which is enlarged by a factor and begins at an origin (x, y) of the picture, with a line
-of a width in canvas pixels."""
+_Mask = Callable[[float], Image.Image]
+"""How strongly a line of a width covers the pixels, 0 to 255."""
 
 
 def unseen(picture: Image.Image, photo: Image.Image, seen: NDArray[np.bool_]) -> Image.Image:
@@ -34,13 +33,11 @@ def _hatching(size: tuple[int, int]) -> Image.Image:
 
 
 def _frame(picture: Image.Image, box: tuple[int, int, int, int]) -> None:
-    """A white line around a box, but not along the picture's own edges."""
+    """A white line around a box, just outside it."""
     line = max(round(min(picture.size) / 300), 1)
-    edges = (0, 0, *picture.size)
-    outer = [
-        at + (way * 2 * line if at == edge else 0) for at, edge, way in zip(box, edges, (-1, -1, 1, 1), strict=True)
-    ]
-    ImageDraw.Draw(picture).rectangle((outer[0], outer[1], outer[2] - 1, outer[3] - 1), outline=WHITE, width=line)
+    x0, y0, x1, y1 = box
+    around = (x0 - line, y0 - line, x1 + line - 1, y1 + line - 1)
+    ImageDraw.Draw(picture).rectangle(around, outline=WHITE, width=line)
 
 
 def contour(picture: Image.Image, values: NDArray[np.float32], level: float) -> Image.Image:
@@ -51,43 +48,49 @@ def contour(picture: Image.Image, values: NDArray[np.float32], level: float) -> 
     lines = [line - 0.5 for line in contourpy.contour_generator(z=framed).lines(level)]
     if not lines:
         return picture
+    width = max(min(picture.size) / 240, 1.25)
+    corners = np.concatenate(lines)
+    x0, y0, x1, y1 = _within(picture, corners.min(0) - 2 * width, corners.max(0) + 2 * width)
+    factor = 4 if (x1 - x0) * (y1 - y0) < 1_500_000 else 1  # where lines are many pixels wide, steps are not seen
 
-    def draw(canvas: ImageDraw.ImageDraw, factor: int, width: float, origin: NDArray[np.float64]) -> None:
+    def mask(wide: float) -> Image.Image:
+        canvas = Image.new("L", ((x1 - x0) * factor, (y1 - y0) * factor))
+        pen = ImageDraw.Draw(canvas)
         for line in lines:
-            path = ((line - origin) * factor).ravel().tolist()
-            canvas.line(path, fill=255, width=round(width), joint="curve")
+            path = (line - (x0, y0)) * factor - 0.5  # pillow counts from the centres of pixels
+            pen.line(path.ravel().tolist(), fill=255, width=max(round(wide * factor), 1), joint="curve")
+        return canvas.reduce(factor)
 
-    every = np.concatenate(lines)
-    return _stroked(picture, draw, max(min(picture.size) / 240, 1.25), every.min(0), every.max(0))
+    return _stroked(picture, (x0, y0), mask, width)
 
 
 def ring(picture: Image.Image, centre: tuple[float, float]) -> Image.Image:
     """The picture with a small ring around `centre` (x, y), in continuous coordinates."""
-    radius = max(min(picture.size) / 40, 4.0)
+    radius = max(min(picture.size) / 36, 5.0)
+    width = max(radius / 3.5, 1.5)
     middle = np.array(centre)
+    x0, y0, x1, y1 = _within(picture, middle - 2 * radius, middle + 2 * radius)
+    if x1 <= x0 or y1 <= y0:  # beyond the picture
+        return picture
+    x, y = np.arange(x0, x1) + 0.5 - centre[0], np.arange(y0, y1)[:, None] + 0.5 - centre[1]
+    from_line = np.abs(np.hypot(x, y) - radius)
 
-    def draw(canvas: ImageDraw.ImageDraw, factor: int, width: float, origin: NDArray[np.float64]) -> None:
-        x, y = (middle - origin) * factor
-        outer = radius * factor + width / 2
-        canvas.ellipse((x - outer, y - outer, x + outer, y + outer), outline=255, width=round(width))
+    def mask(wide: float) -> Image.Image:
+        return Image.fromarray(((wide / 2 + 0.5 - from_line).clip(0, 1) * 255).round().astype(np.uint8))
 
-    return _stroked(picture, draw, max(radius / 3.5, 1.5), middle - radius, middle + radius)
+    return _stroked(picture, (x0, y0), mask, width)
 
 
-def _stroked(
-    picture: Image.Image, draw: _Draw, width: float, first: NDArray[np.float64], last: NDArray[np.float64]
-) -> Image.Image:
-    """The picture with a shape between two corners, in white on a dark halo, visible on light and on dark."""
+def _within(picture: Image.Image, first: NDArray[np.float64], last: NDArray[np.float64]) -> tuple[int, int, int, int]:
+    """The whole pixels x0, y0, x1, y1 of the picture between two corners."""
+    x0, y0 = np.floor(np.maximum(first, 0)).astype(int).tolist()
+    x1, y1 = np.ceil(np.minimum(last, picture.size)).astype(int).tolist()
+    return x0, y0, x1, y1
+
+
+def _stroked(picture: Image.Image, corner: tuple[int, int], mask: _Mask, width: float) -> Image.Image:
+    """The picture with a line in white on a dark halo, which is seen on light and on dark."""
     result = picture.copy()
-    halo = width + max(width, 2.0)
-    origin = np.maximum(np.floor(first - halo), 0)
-    across, down = (np.ceil(np.minimum(last + halo, picture.size)) - origin).astype(int).tolist()
-    if across < 1 or down < 1:  # a shape beyond the picture's edges
-        return result
-    factor = 4 if across * down < 1_500_000 else 1  # where lines are many pixels wide, steps are not seen
-    for colour, wide, opacity in ((DARK, halo, 0.6), (WHITE, width, 1.0)):
-        canvas = Image.new("L", (across * factor, down * factor))
-        draw(ImageDraw.Draw(canvas), factor, wide * factor, origin)
-        mask = canvas.reduce(factor).point([round(v * opacity) for v in range(256)])
-        result.paste(colour, (int(origin[0]), int(origin[1])), mask)
+    for colour, wide, opacity in ((DARK, width + max(width, 2.0), 0.6), (WHITE, width, 1.0)):
+        result.paste(colour, corner, mask(wide).point([round(v * opacity) for v in range(256)]))
     return result
