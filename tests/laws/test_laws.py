@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from evidence import Evidence, network, run
+from evidence import Evidence, Vary, network, run
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import heatlens.methods  # noqa: F401  fills the registry
 from heatlens.errors import BadValue
@@ -106,6 +107,31 @@ def test_the_dtype_follows(entry: Entry, dtype: torch.dtype) -> None:
     maps = each(evidence.to(dtype))(entry)
     assert maps.dtype == dtype
     torch.testing.assert_close(maps.double(), each(evidence)(entry), rtol=1e-3, atol=1e-4)
+
+
+@every
+def test_the_device_follows(entry: Entry) -> None:
+    """On pretended GPU tensors, which refuse to meet another device's and have no values to wait for."""
+    with FakeTensorMode():
+        A, X = torch.rand(2, 5, 4, 6, device="cuda"), torch.rand(2, 3, 8, 12, device="cuda")
+
+        def replayed(vary: Vary, count: int) -> list[torch.Tensor]:
+            return [vary(a[None], torch.arange(count, device="cuda")) for a in A]
+
+        pretended = {
+            "activations": A,
+            "gradients": A - 0.5,
+            "class_weights": A[:, :, 0, 0],
+            "images": X,
+            "baseline": 0 * X,
+            "perturbed": lambda pictures: ((picture[:, :1, ::2, ::2] * A, A) for picture in pictures),
+            "score_with": lambda vary, count: torch.stack([a.flatten(1).sum(1) for a in replayed(vary, count)]),
+            "gradients_with": lambda vary, count: torch.stack([a.mean(0) for a in replayed(vary, count)]),
+            "curvature": lambda along: along,
+        }
+        assert set(pretended) == set(EVIDENCE)
+        maps = entry.function(*(pretended[word] for word in needs(entry.function)))
+    assert maps.device.type == "cuda"
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])

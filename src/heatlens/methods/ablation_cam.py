@@ -28,12 +28,13 @@ def ablation_cam(
     summing: Summing = "plain",
 ) -> Maps:
     at_least(1, group=group)
-    member_of = torch.arange(activations.shape[1], device=activations.device) // group
-    groups = int(member_of[-1]) + 1
+    channel = torch.arange(activations.shape[1], device=activations.device)
+    member_of, groups = channel // group, -(-len(channel) // group)
 
     def without(stack: Stack, gone: Tensor) -> Stack:
         return stack.masked_fill(over_space(gone.to(member_of)[:, None] == member_of, stack), 0)
 
     y = score_with(without, groups + 1)  # no channel belongs to the last group: it is the score with nothing removed
-    drop = ratio(y[:, -1:] - y[:, :-1], y[:, -1:].abs() * member_of.bincount())
+    size = (member_of == channel[:groups, None]).sum(1)
+    drop = ratio(y[:, -1:] - y[:, :-1], y[:, -1:].abs() * size)
     return relu(channel_sum(over_space(drop[:, member_of], activations) * activations, summing))
