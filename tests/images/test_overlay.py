@@ -98,9 +98,18 @@ def test_a_contour_runs_where_the_heat_crosses_the_level() -> None:
     drawn = np.abs(picture - 90).max(2) > 40
     assert drawn.sum() > 300  # 2 pi 50 = 314 pixels long
     assert np.abs(distance[drawn] - 50).max() < 3.5
+    np.testing.assert_array_equal(array(overlay(grey(200, 200, 90), heat, alpha=0.0, contour=np.float32(0.5))), picture)
     two = array(overlay(grey(200, 200, 90), heat, alpha=0.0, contour=[0.5, 0.2]))
     far = np.abs(two - 90).max(2) > 40
     assert np.abs(distance[far & ~drawn] - 80).max() < 4
+
+
+def test_contours_of_large_photos_run_as_exactly() -> None:
+    y, x = np.mgrid[:2200, :2400]
+    heat = np.clip(1 - np.hypot(x - 1190, y - 1010) / 1000, 0, 1)
+    picture = np.asarray(overlay(grey(2200, 2400, 90), heat, alpha=0.0, contour=0.5))
+    line = np.nonzero(picture[1010, :, 0] > 200)[0]  # the circle of radius 500, crossed twice in white
+    np.testing.assert_allclose([line[line < 1190].mean(), line[line > 1190].mean()], [690, 1690], atol=1.5)
 
 
 def test_contours_close_along_the_edge_and_may_be_absent() -> None:

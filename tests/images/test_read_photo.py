@@ -213,7 +213,7 @@ def test_a_tensor_keeps_colours_and_places_apart() -> None:
     (b"", "empty"),
     (b"hello", "not a photo"),
     ("https://example.org/cat.jpg", "address.*Download it first"),
-    ("file:///tmp/cat.jpg", "Download it first"),
+    ("file:///photos/cat.jpg", "Download it first"),
     (Image.new("RGB", (0, 4)), "no pixels"),
 ])  # fmt: skip
 def test_what_is_no_photo_is_refused_with_advice(source: object, words: str) -> None:

@@ -53,7 +53,9 @@ def test_arrays(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         np.load(save_array(tmp_path / "t.npy", torch.from_numpy(array).requires_grad_())), array
     )
-    assert files(tmp_path) == ["a.npy", "t.npy"]
+    half = torch.tensor([0.5, 2.0], dtype=torch.bfloat16)
+    assert np.load(save_array(tmp_path / "h.npy", half)).tolist() == [0.5, 2.0]
+    assert files(tmp_path) == ["a.npy", "h.npy", "t.npy"]
 
 
 def test_json_is_readable_and_takes_numbers_of_every_library(tmp_path: Path) -> None:

@@ -59,7 +59,8 @@ def paint(values: Floats, signed: bool, cmap: str | None = None) -> Pixels:
     """Shares in [0, 1], or [-1, 1] if signed, in colours: (…, 3) uint8 RGB."""
     table = _table(cmap or (DEFAULT_SIGNED if signed else DEFAULT))
     unit = (values + 1) / 2 if signed else values
-    return table[np.minimum((unit * len(table)).astype(np.intp), len(table) - 1)]
+    steps = np.minimum(unit * len(table), len(table) - 1).astype(np.uint16)
+    return table.take(steps, axis=0)
 
 
 @lru_cache

@@ -116,7 +116,7 @@ def _opacity(values: colour.Floats, alpha: float, blend: Blend) -> Image.Image:
 
 
 def _levels(contour: float | Sequence[float] | None) -> Sequence[float]:
-    levels = () if contour is None else (contour,) if isinstance(contour, float | int) else tuple(contour)
+    levels: list[float] = [] if contour is None else np.atleast_1d(contour).tolist()
     for level in levels:
         if not 0 < level <= 1:
             raise BadValue(f"A contour at {level}", "Expected a share of the strongest heat, above 0 and at most 1")

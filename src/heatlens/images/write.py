@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -57,8 +58,15 @@ def save_json(path: FilePath, value: object) -> Path:
 
 def save_array(path: FilePath, array: NDArray[np.generic] | Tensor) -> Path:
     """Write an array as .npy; raises BadValue."""
-    numbers = array.detach().cpu().numpy() if isinstance(array, Tensor) else array
+    numbers = _numbers(array) if isinstance(array, Tensor) else array
     return _written(path, lambda file: np.save(file, numbers, allow_pickle=False))
+
+
+def _numbers(tensor: Tensor) -> NDArray[np.generic]:
+    whole = tensor.detach().cpu()
+    known = whole.float() if whole.dtype == torch.bfloat16 else whole  # numpy has no bfloat16
+    numbers: NDArray[np.generic] = known.numpy()
+    return numbers
 
 
 def _written(path: FilePath, write: Callable[[BinaryIO], object]) -> Path:
