@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from heatlens.errors import UnknownName
+from heatlens.errors import BadValue, UnknownName
 from heatlens.fusion import FUSIONS, find_fusion, maximum, mean, product, tanh_maximum
 
 HALF = torch.tensor([[[-4.0, 2.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
@@ -81,3 +81,5 @@ def test_names_are_forgiving_and_functions_are_fusions() -> None:
 def test_an_unknown_fusion_names_the_close_ones() -> None:
     with pytest.raises(UnknownName, match=r"No fusion is called 'maximal'. Close: .*maximum"):
         find_fusion("maximal")
+    with pytest.raises(BadValue, match=r"fuse=3. Expected one of mean, maximum, product, tanh_maximum, or a function"):
+        find_fusion(3)

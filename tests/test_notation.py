@@ -10,6 +10,7 @@ from heatlens.notation import (
     channel_sum,
     decided,
     extremes,
+    first_eigenpair,
     noisy,
     over_space,
     principal,
@@ -17,6 +18,7 @@ from heatlens.notation import (
     relu,
     resize,
     resize_maps,
+    root,
     spatial_mean,
     spatial_sum,
     unit_peak,
@@ -123,6 +125,27 @@ def test_principal_has_the_strength_of_the_first_singular_value(shape: tuple[int
 def test_principal_neither_underflows_nor_overflows(scale: float) -> None:
     x = numbers(2, 3, 4, 5).float()
     torch.testing.assert_close(principal(scale * x, centred=False) / scale, principal(x, centred=False))
+
+
+def test_the_derivative_of_a_component_survives_dead_channels() -> None:
+    """Two channels that are zero everywhere are two equal eigenvalues; nothing may divide by their difference."""
+    x = torch.cat([numbers(1, 2, 4, 5), torch.zeros(1, 3, 4, 5, dtype=torch.float64)], 1).requires_grad_()
+    for centred in (False, True):
+        assert torch.autograd.gradcheck(lambda a, centred=centred: principal(a, centred=centred), x)
+    (slope,) = torch.autograd.grad(principal(0 * x, centred=False).sum(), x)
+    assert slope.isfinite().all()
+
+
+def test_first_eigenpair_is_the_largest_not_the_strongest() -> None:
+    value, vector = first_eigenpair(torch.diag(torch.tensor([2.0, -5.0, 1.0]))[None])
+    assert value.tolist() == [[2.0]]
+    assert vector.abs().tolist() == [[1.0, 0.0, 0.0]]
+
+
+def test_a_root_and_its_derivative_stay_finite() -> None:
+    x = torch.tensor([-1.0, 0.0, 4.0], requires_grad=True)
+    assert root(x).tolist() == [0.0, 0.0, 2.0]
+    assert torch.autograd.grad(root(x).sum(), x)[0].tolist() == [0.0, 0.0, 0.25]
 
 
 def test_centred_places_make_a_constant_exactly_zero() -> None:

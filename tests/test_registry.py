@@ -1,8 +1,10 @@
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from torch import Tensor
 
+import heatlens.methods
 from heatlens.errors import BadValue, UnknownName
 from heatlens.registry import (
     EVIDENCE,
@@ -53,6 +55,11 @@ def test_names_are_forgiving(spelt: str, name: str) -> None:
     assert find_method(spelt).name == name
 
 
+def test_every_file_of_methods_is_in_the_table_of_contents() -> None:
+    files = {path.stem for path in Path(heatlens.methods.__path__[0]).glob("*.py")} - {"__init__"}
+    assert files == set(METHODS)
+
+
 def test_no_two_methods_share_a_spelling() -> None:
     find_method("cam")
     assert len({spelling(name) for name in METHODS}) == len(METHODS)
@@ -84,6 +91,7 @@ def test_what_a_method_declares() -> None:
     assert signed == {"cam", "hires_cam", "layer_integrated_gradients"}
     zoom = find_method("zoom_cam")
     assert (zoom.fuse, zoom.layers) == ("maximum", "convolutions")
+    assert {name for name, entry in METHODS.items() if entry.display == "range"} == {"recipro_cam"}
     assert find_method("deep_feature_factorisation").joint
 
 
@@ -110,6 +118,11 @@ def test_a_function_that_asks_for_something_else_is_refused() -> None:
 
     with pytest.raises(UnknownName, match=r"the method mine asks for gradient.*gradients"):
         as_entry(mine)
+
+
+def test_what_is_no_method_is_refused() -> None:
+    with pytest.raises(BadValue, match=r"method=3. Expected a method's name or a function"):
+        as_entry(3)
 
 
 def test_one_name_one_method() -> None:

@@ -113,8 +113,10 @@ AVERAGES: MappingProxyType[str, type[Any]] = MappingProxyType(
 
 def find_average(spec: "str | Average | None") -> "Average | None":
     """An average from its words, such as "flips", "noise:samples=8,sigma=0.2" or "scales:factors=1+1.5+2"."""
-    if not isinstance(spec, str):
+    if spec is None or isinstance(spec, Average):
         return spec
+    if not isinstance(spec, str):
+        raise BadValue(f"average={spec!r}", f"Expected one of {', '.join(AVERAGES)}, or an average")
     name, _, rest = spec.partition(":")
     kinds = {spelling(known): kind for known, kind in AVERAGES.items()}
     if spelling(name) not in kinds:

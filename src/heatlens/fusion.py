@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import torch
 
-from .errors import unknown
+from .errors import BadValue, unknown
 from .notation import Maps, unit_peak, unit_range, unit_scale
 from .registry import spelling
 
@@ -41,6 +41,8 @@ def find_fusion(name: str | Fusion) -> Fusion:
     """The fusion of that name, however it is spelt; a function is one already."""
     if callable(name):
         return name
+    if not isinstance(name, str):
+        raise BadValue(f"fuse={name!r}", f"Expected one of {', '.join(FUSIONS)}, or a function of maps")
     for known, fusion in FUSIONS.items():
         if spelling(known) == spelling(name):
             return fusion

@@ -102,12 +102,32 @@ def principal(x: Stack, *, centred: bool) -> Maps:
     scale = extremes(places.abs())[1]
     places = ratio(places, scale)
     if places.shape[1] <= places.shape[2]:  # the smaller of the two Gram matrices has the same first component
-        values, vectors = torch.linalg.eigh(places @ places.mT)
-        along = vectors[..., -1] * values[..., -1:].clamp(min=0).sqrt()
+        strength, direction = first_eigenpair(places @ places.mT)
+        along = direction * root(strength)
     else:
-        _, vectors = torch.linalg.eigh(places.mT @ places)
-        along = (places @ vectors[..., -1:]).squeeze(-1)
+        _, direction = first_eigenpair(places.mT @ places)
+        along = (places @ direction[..., None]).squeeze(-1)
     return (decided(along, places) * scale.squeeze(2)).reshape(x.shape[0], *x.shape[2:])
+
+
+def first_eigenpair(symmetric: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest eigenvalue `(n, 1)` and its eigenvector `(n, m)`, of sign undecided, of matrices `(n, m, m)`.
+
+    Differentiable once, by the gaps to the other eigenvalues alone: torch's own derivative is NaN as soon as any two
+    eigenvalues are equal, and every two channels that are zero everywhere make a pair of them.
+    """
+    fixed = symmetric.detach()
+    values, vectors = torch.linalg.eigh(fixed)
+    first, change = vectors[..., -1:], symmetric - fixed  # the change is 0, but has a derivative
+    push = vectors.mT @ (change @ first)
+    pull = ratio(push, (values[:, -1:] - values)[..., None])
+    return values[:, -1:] + push[:, -1], (first + vectors @ pull).squeeze(-1)
+
+
+def root(x: Tensor) -> Tensor:
+    """The square root, and 0 (with a derivative of 0) where x is not positive."""
+    positive = x > 0
+    return torch.where(positive, x.where(positive, 1).sqrt(), 0)
 
 
 def centred_places(places: Tensor) -> Tensor:

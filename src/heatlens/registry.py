@@ -121,6 +121,8 @@ def as_entry(method: str | Method) -> Entry:
     """A method by name, or any function whose parameters are named like evidence."""
     if isinstance(method, str):
         return find_method(method)
+    if not callable(method):
+        raise BadValue(f"method={method!r}", "Expected a method's name or a function")
     for entry in METHODS.values():
         if entry.function is method:
             return entry

@@ -1,4 +1,4 @@
-"""EigenGradCAM.  Jacob Gildenblat and contributors, from the library pytorch-grad-cam (2021); there is no paper.
+"""EigenGradCAM.  Jacob Gildenblat and contributors, from the library pytorch-grad-cam; there is no paper.
 
     O = dy/dA * A as a matrix (places x channels), each channel's mean subtracted
     L = O v_1,   O = U S V^T

@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..notation import Maps, Stack, centred_places, decided, ratio, relu
+from ..notation import Maps, Stack, centred_places, decided, first_eigenpair, ratio, relu, root
 from ..registry import method
 
 Kernel = Literal["sigmoid", "rbf", "linear", "poly", "cosine"]
@@ -27,9 +27,8 @@ def kpca_cam(activations: Stack, *, kernel: Kernel = "sigmoid", gamma: float | N
     K = _gram(places, kernel, 1 / places.shape[2] if gamma is None else gamma)
     K = K - K[:, :1, :1]  # nothing to the centring, and a constant is exactly 0
     K = K - K.mean(1, keepdim=True) - K.mean(2, keepdim=True) + K.mean((1, 2), keepdim=True)
-    values, vectors = torch.linalg.eigh(K)
-    along = relu(values[:, -1:]).sqrt() * vectors[..., -1]
-    return decided(along, places).reshape(len(activations), *activations.shape[2:])
+    strength, direction = first_eigenpair(K)
+    return decided(direction * root(strength), places).reshape(len(activations), *activations.shape[2:])
 
 
 def _gram(x: Tensor, kernel: Kernel, gamma: float) -> Tensor:
@@ -43,6 +42,7 @@ def _gram(x: Tensor, kernel: Kernel, gamma: float) -> Tensor:
         case "poly":
             return (gamma * dots + 1) ** 3
         case "cosine":
-            return ratio(dots, (squares[:, :, None] * squares[:, None]).sqrt())
+            unit = ratio(x, x.norm(dim=2, keepdim=True))
+            return unit @ unit.mT
         case "linear":
             return dots

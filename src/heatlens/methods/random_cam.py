@@ -1,4 +1,4 @@
-"""RandomCAM.  Jacob Gildenblat and contributors, from the library pytorch-grad-cam (2021); there is no paper.
+"""RandomCAM.  Jacob Gildenblat and contributors, from the library pytorch-grad-cam; there is no paper.
 
     w_k ~ U(-1, 1)
     L   = ReLU( sum_k  w_k A_k )
