@@ -18,9 +18,7 @@ from .look import Seen, Wishes, look
 from .models import Subject, subject_of
 from .models.plain import unwrapped
 from .recipe import Recipe, recipes
-from .registry import Method
 from .targets import ClassTarget, Target
-
 
 _PRECISIONS = {"fp32": None, "float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -41,12 +39,12 @@ def explain(
 ) -> Any:
     """Where a model looks in photos: an `Explanation`, or a flat list of them.
 
-    photos: a path, PIL image, array, tensor (one photo), or a list of them.  method, target: one, or a list.  One photo,
-    method and target give one `Explanation`; a list of any gives a list, by photo, then method, then target.
+    photos: a path, PIL image, array, tensor (one photo), or a list of them.  method, target: one, or a list.
+    One photo, method and target give one `Explanation`; a list of any gives a list, by photo, method, target.
     target: None (the prediction), index, name, synonym, wnid, "#2", "contrast:NAME", … or a function of the outputs.
-    layers: names; several are fused by `fuse` (mean, maximum, product, tanh_maximum).  average: "flips", "noise", "path",
-    "scales", with settings as in "noise:samples=16".  precision: "bf16" or "fp16" autocasts the network.
-    Raises `HeatlensError`.
+    layers: names; several are fused by `fuse` (mean, maximum, product, tanh_maximum).
+    average: "flips", "noise", "path", "scales", with settings as in "noise:samples=16".
+    precision: "bf16" or "fp16" autocasts the network.  Raises `HeatlensError`.
     """
     subject = subject_of(model)
     asked = recipes(method, settings or {}, layers, fuse, average)
@@ -83,9 +81,10 @@ def attribute(
     """Maps for tensors: `(n, *size)`, signed and unscaled as the method gives them, on the model's device.
 
     inputs, arguments: what the model is called with; the first tensor holds the images and gives the size.
-    target: one for all images, or a list with one per image.  A list of methods gives a dict name -> maps, from the same
-    pass.  upsample=False keeps the layer's resolution; differentiable=True keeps the maps attached to the inputs and
-    the weights.  Raises `HeatlensError`.
+    target: one for all images, or a list with one per image.
+    method: one, or a list, which gives a dict name -> maps from the same pass.
+    upsample=False keeps the layer's resolution; differentiable=True keeps the maps attached to inputs and weights.
+    Raises `HeatlensError`.
     """
     subject = subject_of(unwrapped(model) if isinstance(model, nn.Module) else model)
     called = Inputs(*_on_device(subject, inputs, arguments))
@@ -118,13 +117,13 @@ def _explanation(subject: Subject, photo: Photo, placement: Any, seen: Seen, r: 
         recipe=recipe,
         target=target,
         name=target.text(subject.classes.name) if isinstance(target, ClassTarget) else _callable_name(target),
-        score=float(seen.scores[t][i]),
+        score=float(seen.scores[t][i].detach()),
         probability=seen.probabilities[t][i],
         raw=np.ascontiguousarray(seen.maps[r][t][i].float().cpu().numpy()),
         placement=placement,
         predictions=_predictions(subject, seen, i),
         warnings=tuple(dict.fromkeys([*seen.notes[r][t], *(f"assumed {a}" for a in subject.assumed)])),
-        signed=recipe.entry.signed and len(recipe.layers) == 1 or bool((seen.maps[r][t][i] < 0).any()),
+        signed=(recipe.entry.signed and len(recipe.layers) == 1) or bool((seen.maps[r][t][i] < 0).any()),
     )
 
 
@@ -132,7 +131,9 @@ def _predictions(subject: Subject, seen: Seen, image: int) -> tuple[tuple[str, f
     if seen.ranking is None:
         return ()
     best = seen.ranking[image].sort(descending=True, stable=True)
-    return tuple((subject.classes.name(int(c)), float(p)) for p, c in zip(best.values[:5], best.indices[:5], strict=True))
+    return tuple(
+        (subject.classes.name(int(c)), float(p)) for p, c in zip(best.values[:5], best.indices[:5], strict=True)
+    )
 
 
 def _callable_name(target: Callable[..., Any]) -> str:
@@ -147,7 +148,9 @@ def _one_each(subject: Subject, target: Any, images: int) -> list[Target]:
     return [subject.target(t) for t in target]
 
 
-def _on_device(subject: Subject, inputs: Iterable[Any], arguments: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _on_device(
+    subject: Subject, inputs: Iterable[Any], arguments: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     moved = tuple(subject.ready(x) if isinstance(x, Tensor) else x for x in inputs)
     named = {key: subject.ready(x) if isinstance(x, Tensor) else x for key, x in arguments.items()}
     if not any(isinstance(x, Tensor) and x.ndim > 2 for x in (*moved, *named.values())):
@@ -169,5 +172,3 @@ def _precision(name: str | None) -> torch.dtype | None:
     if name is not None and name not in _PRECISIONS:
         raise BadValue(f"precision {name!r}", f"one of {', '.join(_PRECISIONS)}")
     return None if name is None else _PRECISIONS[name]
-
-

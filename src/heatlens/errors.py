@@ -9,7 +9,21 @@ class HeatlensError(Exception):
 
     def __init__(self, got: str, expected: str = "", do: str = "") -> None:
         self.got, self.expected, self.do = got, expected, do
-        super().__init__(". ".join(part.rstrip(". ") for part in (got, expected, do) if part) + ".")
+        super().__init__(" ".join(_sentence(part) for part in (got, _asked(expected), do) if part))
+
+    def __reduce__(self) -> tuple[type["HeatlensError"], tuple[str, str, str]]:
+        return type(self), (self.got, self.expected, self.do)
+
+
+def _asked(expected: str) -> str:
+    """What was expected, as the beginning of a sentence where it is only a phrase."""
+    spoken = not expected or expected.startswith(("Expected", "Close:", "There are:"))
+    return expected if spoken else f"Expected {expected}"
+
+
+def _sentence(part: str) -> str:
+    text = part.rstrip(". ")
+    return f"{text[0].upper()}{text[1:]}."
 
 
 class UnknownName(HeatlensError):

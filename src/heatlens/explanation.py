@@ -17,7 +17,6 @@ from .notation import unit_range, unit_scale
 from .recipe import Recipe
 from .targets import Target
 
-
 _SIDES = (448, 1600)
 """The longer side of a saved picture lies between these, in pixels."""
 

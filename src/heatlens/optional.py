@@ -18,5 +18,5 @@ def require(module: str) -> ModuleType:
             raise
         extra = _EXTRA.get(package, package)
         raise MissingExtra(
-            f"{package} is not installed", f"it comes with the extra {extra!r}", f'pip install "heatlens[{extra}]"'
+            f"the package {package} is not installed", f"the extra {extra!r}", f'Run: pip install "heatlens[{extra}]"'
         ) from None

@@ -65,7 +65,9 @@ def recipes(
     known = {key for entry in entries for key in settings(entry.function)}
     for key in given:
         if key not in known:
-            raise unknown("setting", key, sorted(known), "heatlens methods", owner=" and ".join(e.name for e in entries))
+            raise unknown(
+                "setting", key, sorted(known), "heatlens methods", owner=" and ".join(e.name for e in entries)
+            )
     at = (layers,) if isinstance(layers, str) else tuple(layers or ())
     averaged = find_average(average)
     if fuse is not None:

@@ -4,15 +4,14 @@ from functools import partial
 
 import pytest
 import torch
+from networks import timm_model as timm
+from networks import torchvision_model as torchvision
+from networks import transformers_model as transformers
 from torch import Tensor, nn
 
 from heatlens.engine.evaluating import evaluating
 from heatlens.engine.replay import Inputs, Recorder, Tail
 from heatlens.trees import main_tensor, with_main_tensor
-from networks import timm_model as timm
-from networks import torchvision_model as torchvision
-from networks import transformers_model as transformers
-
 
 SMALL = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 3, "intermediate_size": 96}
 NETWORKS = {
@@ -57,7 +56,9 @@ NETWORKS = {
     ),
     "transformers BEiT": (partial(transformers, "Beit", image_size=64, **SMALL), "beit.layers.1"),
     "transformers Swin": (
-        partial(transformers, "Swin", image_size=64, window_size=4, embed_dim=24, depths=[1, 1, 2], num_heads=[2, 2, 2]),
+        partial(
+            transformers, "Swin", image_size=64, window_size=4, embed_dim=24, depths=[1, 1, 2], num_heads=[2, 2, 2]
+        ),
         "swin.encoder.layers.1",
     ),
     "transformers ConvNext": (

@@ -19,21 +19,40 @@ _KINDS = ("png", "npy", "json", "grid")
 
 @click.command(short_help="Show where a model looks in photos.")
 @click.argument("photos", nargs=-1, required=True)
-@click.option("--model", "-m", default="bundled", show_default=True, help="torchvision/NAME, timm/NAME, …: heatlens models")
-@click.option("--method", "-M", multiple=True, default=("grad_cam",), show_default=True, help="Repeatable: heatlens methods")
-@click.option("--target", "-t", multiple=True, help="Class name, index, wnid, '#2', 'contrast:CLASS', …; repeatable. [default: the prediction]")
+@click.option(
+    "--model", "-m", default="bundled", show_default=True, help="torchvision/NAME, timm/NAME, …: heatlens models"
+)
+@click.option(
+    "--method", "-M", multiple=True, default=("grad_cam",), show_default=True, help="Repeatable: heatlens methods"
+)
+@click.option(
+    "--target",
+    "-t",
+    multiple=True,
+    help="Class name, index, wnid, '#2', 'contrast:CLASS', …; repeatable. [default: the prediction]",
+)
 @click.option("--top", type=click.IntRange(1), metavar="K", help="Explain the K strongest predictions.")
-@click.option("--layers", "-l", multiple=True, help="Layer; repeatable, several are fused. [default: the recommended one]")
+@click.option(
+    "--layers", "-l", multiple=True, help="Layer; repeatable, several are fused. [default: the recommended one]"
+)
 @click.option("--fuse", help="mean, maximum, product or tanh_maximum of several layers. [default: as the method says]")
 @click.option("--average", help="flips, noise, path or scales; with settings: noise:samples=16,sigma=0.1")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Setting of a method: heatlens methods")
 @click.option("--batch-size", type=click.IntRange(1), default=8, show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True)
 @click.option("--out", "-o", default="heatlens-out", show_default=True, metavar="FOLDER")
-@click.option("--save", default="png", show_default=True, metavar="KINDS", help="png (a picture each), grid (one per photo), npy, json; joined by commas")
+@click.option(
+    "--save",
+    default="png",
+    show_default=True,
+    metavar="KINDS",
+    help="png (a picture each), grid (one per photo), npy, json; joined by commas",
+)
 @click.option("--cmap", help="Colour map of matplotlib. [default: a perceptually uniform one]")
 @click.option("--alpha", type=click.FloatRange(0, 1), help="Opacity of the heat.")
-@click.option("--contour", type=float, multiple=True, metavar="SHARE", help="Line around what is at least this share of the peak.")
+@click.option(
+    "--contour", type=float, multiple=True, metavar="SHARE", help="Line around what is at least this share of the peak."
+)
 @click.option("--peak", is_flag=True, help="Mark the highest point.")
 @click.option("--quiet", "-q", is_flag=True, help="Print errors only.")
 @model_options
@@ -74,6 +93,8 @@ class _Work:
 
     def check(self) -> None:
         """Everything that can be wrong with the request, before any photo is read."""
+        import numpy as np
+
         from ..images import colourise
         from ..recipe import recipes
 
@@ -82,7 +103,7 @@ class _Work:
                 raise BadValue(f"--save {kind}", f"some of {', '.join(_KINDS)}")
         asked = recipes(*self._recipe())
         if "cmap" in self._look:
-            colourise([[0.0]], cmap=self._look["cmap"])
+            colourise(np.zeros((1, 1)), cmap=self._look["cmap"])
         self._joint = any(recipe.entry.joint for recipe in asked)
         self.subject = self._subject()
         for target in self._targets:
@@ -126,10 +147,11 @@ class _Work:
             )
         except HeatlensError as error:
             if len(photos) == 1:
-                return self.report(photos[0].path, error)
+                self.report(photos[0].path, error)
+                return
             for photo in photos:
                 self.explain([photo])
-            return None
+            return
         for photo in photos:
             self.write(photo, [e for e in found if e.photo is photo])
 
@@ -141,7 +163,11 @@ class _Work:
         words = unique_names(f"{stem}-{e.method}-{e.name}" for e in explanations)
         grid = self._grid(stem, photo, explanations) if "grid" in self._kinds else []
         for explanation, name in zip(explanations, words, strict=True):
-            files = [explanation.save(self.out / f"{name}.{kind}", **self._look_of(kind)) for kind in self._kinds if kind != "grid"]
+            files = [
+                explanation.save(self.out / f"{name}.{kind}", **self._look_of(kind))
+                for kind in self._kinds
+                if kind != "grid"
+            ]
             self.records.append({**explanation.record(), "files": [str(file) for file in [*files, *grid]]})
         self._say(photo, explanations)
 
@@ -187,7 +213,9 @@ class _Work:
         tqdm.write(f"{photo.name}: {seen or 'no class scores'}")
         for record in self.records[-len(explanations) :]:
             where = "({}, {})".format(*record["peak"])
-            tqdm.write(f"  {record['method']}, {record['target']['name']}: peak at {where}  {' '.join(record['files'])}")
+            tqdm.write(
+                f"  {record['method']}, {record['target']['name']}: peak at {where}  {' '.join(record['files'])}"
+            )
 
 
 def _batches(photos: "Iterator[Photo]", size: int) -> "Iterator[list[Photo]]":

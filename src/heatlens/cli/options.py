@@ -24,7 +24,9 @@ _MODEL_OPTIONS = (
     click.option("--prefix-tokens", type=int, metavar="N", help="Class, distillation and register tokens."),
     click.option("--grid", metavar="HxW", help="Grid of the patch tokens."),
     click.option("--model-arg", multiple=True, metavar="KEY=VALUE", help="Argument of the model, e.g. pad_type=same."),
-    click.option("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one."),
+    click.option(
+        "--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one."
+    ),
 )
 
 
@@ -82,7 +84,9 @@ def _numbers(name: str, text: str | None, kind: type) -> Any:
     try:
         found = tuple(kind(part) for part in text.lower().replace("x", ",").split(","))
     except ValueError:
-        raise BadValue(f"--{name} {text!r}", "numbers such as 0.5 or 0.485,0.456,0.406, sizes such as 224 or 224x320") from None
+        raise BadValue(
+            f"--{name} {text!r}", "numbers such as 0.5 or 0.485,0.456,0.406, sizes such as 224 or 224x320"
+        ) from None
     return found[0] if len(found) == 1 else found
 
 

@@ -18,9 +18,7 @@ def chunk_size(bytes_each: int, device: torch.device) -> int:
     return max(1, _BUDGET.get(device.type, 256 << 20) // max(1, 8 * bytes_each))
 
 
-def chunked(
-    work: Callable[[int, int], T], total: int, size: int, progress: Progress | None = None
-) -> Iterator[T]:
+def chunked(work: Callable[[int, int], T], total: int, size: int, progress: Progress | None = None) -> Iterator[T]:
     """work(start, stop) over 0 .. total; when memory runs out the chunk is halved and tried again."""
     start = 0
     while start < total:

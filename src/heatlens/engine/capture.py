@@ -1,7 +1,8 @@
 """What layers say during a forward pass, and how the score would change with it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +45,7 @@ def capture(layers: Mapping[str, nn.Module], *, graph: bool) -> Iterator[dict[st
         seen[name] = said
         return with_main_tensor(output, said.clone())
 
-    def hook(name: str):  # type: ignore[no-untyped-def]
+    def hook(name: str) -> Callable[[nn.Module, Any, Tree], Tree]:
         return lambda module, args, output: look(name, output)
 
     with ExitStack() as hooks, torch.set_grad_enabled(torch.is_grad_enabled()):

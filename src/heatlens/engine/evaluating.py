@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from threading import Lock, RLock
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
 
-_LOCKS: "WeakKeyDictionary[nn.Module, RLock]" = WeakKeyDictionary()  # type: ignore[valid-type]
+_LOCKS: "WeakKeyDictionary[nn.Module, RLock]" = WeakKeyDictionary()
 _REGISTER = Lock()
 
 
@@ -28,9 +29,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 def device_of(model: nn.Module) -> torch.device:
     """Where the model lives; the CPU when it has no weights."""
-    weights = next(model.parameters(), None)
-    if weights is None:
-        weights = next(model.buffers(), None)
+    weights = next(chain(model.parameters(), model.buffers()), None)
     return torch.device("cpu") if weights is None else weights.device
 
 
@@ -39,7 +38,7 @@ def dtype_of(model: nn.Module) -> torch.dtype:
     return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
 
 
-def _lock_of(model: nn.Module) -> RLock:  # type: ignore[valid-type]
+def _lock_of(model: nn.Module) -> RLock:
     with _REGISTER:
         return _LOCKS.setdefault(model, RLock())
 

@@ -1,6 +1,5 @@
-"""The head that CAM reads: one that is linear in the spatial mean of a layer, found and proved on the scene's numbers."""
+"""The head that CAM reads: linear in the spatial mean of a layer; found by size, proved on the scene's numbers."""
 
-import torch
 from torch import Tensor, nn
 
 from ..errors import EvidenceMissing
@@ -21,9 +20,10 @@ def linear_head(model: nn.Module, activations: Stack, outputs: Tree, layer: str)
         if weight is None or weight.shape != (logits.shape[-1], activations.shape[1]) or logits.ndim != 2:
             continue
         matrix = weight.detach().to(activations.dtype)
-        bias = getattr(module, "bias", None)
-        answers = places @ matrix.T + (0 if bias is None else bias.detach().to(matrix))
-        if close(answers.mean(1), logits) or (not isinstance(module, nn.Linear) and close(answers.relu().mean(1), logits)):
+        bias = module.bias if isinstance(module.bias, Tensor) else matrix.new_zeros(1)
+        answers = places @ matrix.T + bias.detach().to(matrix)
+        rectified = not isinstance(module, nn.Linear) and close(answers.relu().mean(1), logits)
+        if rectified or close(answers.mean(1), logits):
             return matrix
     raise EvidenceMissing(
         f"cam needs a head that is one linear layer on the spatial mean of layer {layer!r}, and "
@@ -36,7 +36,6 @@ def linear_head(model: nn.Module, activations: Stack, outputs: Tree, layer: str)
 def _weight_matrix(module: nn.Module) -> Tensor | None:
     if isinstance(module, nn.Linear):
         return module.weight
-    convolution = isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d)
-    if convolution and module.groups == 1 and torch.Size(module.kernel_size).numel() == 1:
+    if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and module.groups == 1 and set(module.kernel_size) == {1}:
         return module.weight.flatten(1)
     return None

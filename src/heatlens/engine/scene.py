@@ -13,12 +13,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from ..errors import LayerNotReached, NotFinite, ScoreIndifferent
 from ..notation import Stack
 from ..targets import Target, logits_of, score_each
+from ..trees import Tree, map_tensors, tensors
 from .batching import Progress, chunk_size, chunked
 from .capture import capture, find_layers
 from .evaluating import device_of
 from .heads import linear_head
 from .replay import Inputs, Recorder, Tail
-from ..trees import Tree, map_tensors, tensors
 
 
 class Layout(Protocol):
@@ -48,7 +48,6 @@ class Options:
     differentiable: bool = False
     """Whether what comes out can itself be differentiated."""
     progress: Progress | None = None
-
 
 
 _Seen = tuple[Tree, dict[str, Tensor], dict[str, Recorder]]

@@ -44,7 +44,7 @@ class BundledCNN(nn.Module):
         self,
         classes: int,
         widths: Sequence[int] = (64, 128, 256),
-        depths: Sequence[int] = (2, 2, 2),
+        depths: Sequence[int] = (1, 2, 2),
         features: int = 512,
     ) -> None:
         super().__init__()

@@ -9,7 +9,9 @@ from ..targets import Classes
 @cache
 def imagenet_classes() -> Classes:
     """Names in the order of the outputs."""
-    rows = [line.split("\t") for line in files("heatlens").joinpath("data/imagenet.tsv").read_text("utf-8").splitlines()]
+    rows = [
+        line.split("\t") for line in files("heatlens").joinpath("data/imagenet.tsv").read_text("utf-8").splitlines()
+    ]
     wnids, names, synonyms = zip(*rows, strict=True)
     return Classes(
         tuple(names), tuple(tuple(s.split("|")) if s else () for s in synonyms), tuple((wnid,) for wnid in wnids)

@@ -46,7 +46,7 @@ class Tokens:
 
     def to_stack(self, said: Tensor) -> Stack:
         tokens = said.transpose(0, 1) if self.sequence_first else said
-        return tokens[:, self.prefix : self.prefix + prod(self.grid)].mT.unflatten(2, self.grid)
+        return tokens[:, self.prefix : self.prefix + prod(self.grid)].mT.reshape(len(tokens), -1, *self.grid)
 
     def from_stack(self, stack: Stack, said: Tensor) -> Tensor:
         """The prefix tokens, and any behind the grid, stay what they are in `said`."""
@@ -79,7 +79,7 @@ class Reading:
             return self._tokens(layer, shape, shape[0] if sequence_first else shape[1], size, sequence_first)
         raise LayoutUnclear(
             f"layer {layer!r} returns a tensor of shape {shape} for {batch} image(s) of size {size}",
-            f"(n, c, {'h, w' if space == 2 else '*space'}), (n, {'h, w' if space == 2 else '*space'}, c) or tokens (n, t, c)",
+            "(n, c, *space), (n, *space, c) or tokens (n, t, c)",
             "choose another layer: heatlens layers MODEL",
         )
 

@@ -83,6 +83,7 @@ def _bare(name: str, weights: Any, options: dict[str, Any]) -> Subject:
         if name.partition(".")[0] in library.names():
             return build(name, weights, **options)
     raise UnknownName(
-        f"no model is called {name!r}", 'names look like "torchvision/resnet50" or "timm/vit_tiny_patch16_224"',
+        f"no model is called {name!r}",
+        'names look like "torchvision/resnet50" or "timm/vit_tiny_patch16_224"',
         "all names: heatlens models",
     )

@@ -51,7 +51,7 @@ def _created(library: Any, name: str, pretrained: bool, arguments: dict[str, Any
     try:
         return library.create_model(name, pretrained=pretrained, **arguments)  # type: ignore[no-any-return]
     except (OSError, RuntimeError) as error:
-        if not pretrained or isinstance(error, RuntimeError) and "pretrained" not in str(error).lower():
+        if not pretrained or (isinstance(error, RuntimeError) and "pretrained" not in str(error).lower()):
             raise
         raise ModelUnavailable(
             f"the weights of timm/{name} are not on this machine and could not be downloaded",
@@ -64,7 +64,7 @@ def _preprocessing(model: nn.Module, config: dict[str, Any]) -> Preprocessing:
     data = require("timm.data").resolve_data_config({}, model=model)
     height, width = data["input_size"][1:]
     resize = _RESIZE.get(data.get("crop_mode") or "center", "crop")
-    cut = tuple(int(side / data["crop_pct"]) for side in (height, width))
+    cut = int(height / data["crop_pct"]), int(width / data["crop_pct"])
     return Preprocessing(
         size=(height, width),
         resize=resize,  # type: ignore[arg-type]

@@ -10,8 +10,8 @@ from ..optional import require
 from ..targets import Classes
 from .checkpoints import load_state
 from .imagenet import with_synonyms
-from .plain import patch_stride
 from .layouts import Reading
+from .plain import patch_stride
 from .subject import Subject
 
 

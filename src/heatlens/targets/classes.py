@@ -21,7 +21,8 @@ Names = Callable[[int], str]
 class ClassTarget(Protocol):
     """A target that names a class."""
 
-    index: int | None
+    @property
+    def index(self) -> int | None: ...
 
     def __call__(self, outputs: Tree) -> Tensor: ...
 

@@ -29,7 +29,7 @@ class Classes:
             raise BadValue(f"class {text!r}, but the model's classes have no names", "an index", "give classes=[…]")
         found = self._index.get(spelling(text))
         if found is None:
-            raise unknown("class", text, [name for name in self._spoken], "heatlens classes MODEL")
+            raise unknown("class", text, list(self._spoken), "heatlens classes MODEL")
         return found
 
     @cached_property

@@ -43,7 +43,9 @@ def column(scores: Tensor, index: int) -> Tensor:
     """The score of one class, (n,)."""
     classes = scores.shape[1]
     if not 0 <= index < classes:
-        raise BadValue(f"class {index}", f"the model has {classes} classes, 0 to {classes - 1}", "heatlens classes MODEL")
+        raise BadValue(
+            f"class {index}", f"the model has {classes} classes, 0 to {classes - 1}", "heatlens classes MODEL"
+        )
     return scores[:, index]
 
 

@@ -30,13 +30,13 @@ def parse_target(text: Any, find: Find) -> Target:
     if text is None:
         return Logit()
     if isinstance(text, bool) or not (isinstance(text, int | str) or callable(text) or hasattr(text, "__index__")):
-        raise BadValue(f"target {text!r}", "a class index or name, '#2', 'contrast:CLASS', or a function of the outputs")
-    if callable(text):
-        return text
+        raise BadValue(
+            f"target {text!r}", "a class index or name, '#2', 'contrast:CLASS', or a function of the outputs"
+        )
     if not isinstance(text, str):
-        return Logit(int(text))
-    kind, _, rest = text.partition(":")
-    if not _:
+        return _given(text)
+    kind, colon, rest = text.partition(":")
+    if not colon:
         return Logit(*_which(text, find))
     name, *given = rest.split(",")
     if spelling(kind) not in KINDS:
@@ -44,6 +44,11 @@ def parse_target(text: Any, find: Find) -> Target:
             return Logit(find(text))
         raise unknown("kind of target", kind, KINDS)
     return _make(spelling(kind), name.strip(), dict(map(_pair, given)), find)
+
+
+def _given(value: Any) -> Target:
+    target: Target = value if callable(value) else Logit(int(value))
+    return target
 
 
 def _make(kind: str, name: str, given: dict[str, str], find: Find) -> ClassTarget:
@@ -56,7 +61,8 @@ def _make(kind: str, name: str, given: dict[str, str], find: Find) -> ClassTarge
         raise BadValue(f"{kind} with {', '.join(given)}", f"{kind} has no settings")
     if kind == "negative":
         return Negative(Logit(index, rank))
-    return {"logit": Logit, "probability": Probability, "rest": Rest}[kind](index, rank)
+    one_class: dict[str, type[Logit | Probability | Rest]] = {"logit": Logit, "probability": Probability, "rest": Rest}
+    return one_class[kind](index, rank)
 
 
 def _contrast(index: int | None, rank: int, given: dict[str, str], find: Find) -> Contrast:
