@@ -2,7 +2,7 @@
 
 import math
 
-SIZES = ((0.3, 64), (0.7, 96), (1.0, 112))
+SIZES = ((0.5, 64), (1.0, 96))
 
 
 def learning_rate(progress: float, peak: float, warm: float = 0.02) -> float:
@@ -13,10 +13,10 @@ def learning_rate(progress: float, peak: float, warm: float = 0.02) -> float:
 
 
 def photo_size(progress: float) -> int:
-    """Small photos first, at a fraction of the cost; crops enlarge objects, so 112 fits 128 in use (FixRes 2019)."""
+    """Small photos first, at a fraction of the cost; crops enlarge objects, so 96 fits 128 in use (FixRes 2019)."""
     return next(size for end, size in SIZES if progress < end or end == 1.0)
 
 
 def mix_chance(progress: float) -> float:
     """Share of batches with CutMix; none in the last tenth."""
-    return 0.3 if progress < 0.9 else 0.0
+    return 0.1 if progress < 0.9 else 0.0

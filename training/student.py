@@ -1,4 +1,4 @@
-"""The network in training: an auxiliary head over the 86 fine classes, targets, loss, and the moving average."""
+"""The network in training: auxiliary heads, targets, loss, and the moving average."""
 
 import copy
 
@@ -13,18 +13,20 @@ MEAN, STD, SIZE = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 128
 
 
 class Student(nn.Module):
-    """The shipped network and, in training only, a second linear head for the fine classes."""
+    """The shipped network and, in training only, linear heads for the fine classes and the teacher's features."""
 
-    def __init__(self, classes: int, fine: int) -> None:
+    def __init__(self, classes: int, fine: int, taught: int = 0) -> None:
         super().__init__()
         self.network = BundledCNN(classes)
         self.fine_head = nn.Linear(self.network.head.in_features, fine)
+        self.taught_head = nn.Linear(self.network.head.in_features, taught) if taught else None
         initialise(self)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised photos -> scores of the merged classes, scores of the fine classes."""
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Normalised photos -> scores of the merged classes, of the fine classes, and a guess of the features."""
         pooled = self.network.flatten(self.network.pool(self.network.features(x)))
-        return self.network.head(pooled), self.fine_head(pooled)
+        heads = (self.network.head, self.fine_head, self.taught_head)
+        return [head(pooled) for head in heads if head is not None]
 
 
 def initialise(module: nn.Module) -> None:
@@ -57,10 +59,11 @@ def targets(fine: Tensor, teacher: Tensor | None, classes: Classes, trust: float
     return [merge(hard, classes), hard]
 
 
-def loss_of(scores: tuple[Tensor, Tensor], wanted: list[Tensor]) -> Tensor:
-    """Cross-entropy of the merged classes plus half of that of the fine ones."""
-    merged, fine = (F.cross_entropy(s.float(), w) for s, w in zip(scores, wanted, strict=True))
-    return merged + 0.5 * fine
+def loss_of(scores: list[Tensor], wanted: list[Tensor]) -> Tensor:
+    """Cross-entropy of the merged classes, half that of the fine ones, twice one minus the features' cosine."""
+    merged, fine = (F.cross_entropy(s.float(), w) for s, w in zip(scores[:2], wanted[:2], strict=True))
+    angles = [F.cosine_similarity(s.float(), w).mean() for s, w in zip(scores[2:], wanted[2:], strict=True)]
+    return merged + 0.5 * fine + sum(2 * (1 - angle) for angle in angles)
 
 
 class Average:

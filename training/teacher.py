@@ -58,7 +58,6 @@ def fit_probe(x: Tensor, y: Tensor, classes: int, decay: float = 1e-4, steps: in
 
 def out_of_fold(x: Tensor, y: Tensor, classes: int, seed: int = 0) -> Tensor:
     """Log-probabilities (n, classes), each row from a probe fitted on the other folds."""
-    x = (x - x.mean(0)) / x.std(0)
     fold = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed)) % FOLDS
     result = torch.empty(len(x), classes)
     for index in range(FOLDS):
@@ -68,15 +67,21 @@ def out_of_fold(x: Tensor, y: Tensor, classes: int, seed: int = 0) -> Tensor:
     return result
 
 
+def teacher_features(data: Path, work: Path) -> Tensor:
+    """Features (n, 192) of the training photos, scaled to mean 0 and deviation 1, cached in `work`."""
+    cache = work / "teacher_features.pt"
+    if not cache.exists():
+        torch.save(features(load_teacher(data), load_photos(data, work, "train").images), cache)
+    found: Tensor = torch.load(cache)
+    return (found - found.mean(0)) / found.std(0)
+
+
 def soft_labels(data: Path, work: Path) -> Tensor:
     """Out-of-fold log-probabilities (n, fine) of the training photos, cached in `work`."""
     cache = work / "teacher.pt"
     if not cache.exists():
         photos = load_photos(data, work, "train")
-        found = work / "teacher_features.pt"
-        if not found.exists():
-            torch.save(features(load_teacher(data), photos.images), found)
-        result = out_of_fold(torch.load(found), photos.fine, int(photos.fine.max()) + 1)
+        result = out_of_fold(teacher_features(data, work), photos.fine, int(photos.fine.max()) + 1)
         right = (result.argmax(1) == photos.fine).float().mean()
         print(f"teacher, out of fold: {right:.1%} of the fine classes")
         torch.save(result, cache)

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from training.augment import augment, cutmix
 from training.data import Classes, add_folders, data_folder, load_photos, read_classes
 from training.schedule import learning_rate, mix_chance, photo_size
-from training.student import Average, Student, accuracy, loss_of, normalise, targets
-from training.teacher import soft_labels
+from training.student import Average, Student, accuracy, targets
+from training.teacher import soft_labels, teacher_features
+from training.workers import Step, Workers
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Settings:
     smoothing: float = 0.05
     trust: float = 0.5
     seed: int = 0
+    workers: int = 2
     check_every: int = 4
     save_seconds: float = 120.0
 
@@ -51,14 +52,15 @@ class Lesson(NamedTuple):
 class Run:
     """One training run: the student, its average, its optimiser, and how far it has come."""
 
-    def __init__(self, settings: Settings, classes: Classes, work: Path) -> None:
+    def __init__(self, settings: Settings, classes: Classes, work: Path, taught: int = 0) -> None:
         torch.manual_seed(settings.seed)
         self.settings, self.work = settings, work
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        student = Student(len(classes.names), len(classes.wnids))
+        student = Student(len(classes.names), len(classes.wnids), taught)
         self.student = student.to(self.device, memory_format=torch.channels_last)
         self.average = Average(self.student)
         self.optimiser = self._optimiser()
+        self.workers = Workers(self.student, settings.workers, self.device)
         self.step, self.seconds = 0, 0.0
 
     def _optimiser(self) -> torch.optim.Optimizer:
@@ -75,22 +77,14 @@ class Run:
 
     def learn(self, images: Tensor, wanted: list[Tensor], progress: float) -> float:
         """One step on one batch of uint8 photos; the loss."""
-        draw = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.step)
-        photos = augment(images.to(self.device), photo_size(progress), draw)
-        wanted = [target.to(self.device) for target in wanted]
-        if torch.rand((), generator=draw) < mix_chance(progress):
-            photos, wanted = cutmix(photos, wanted, draw)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(progress, self.settings.peak)
-        self.student.train()
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            loss = loss_of(self.student(normalise(photos)), wanted)
-        self.optimiser.zero_grad()
-        loss.backward()
+        seed = self.settings.seed * 1_000_003 + self.step
+        loss = self.workers.gradients(images, wanted, Step(photo_size(progress), mix_chance(progress), seed))
         self.optimiser.step()
         self.step += 1
         self.average.update(self.student, self.step)
-        return float(loss.detach())
+        return loss
 
     def save(self) -> None:
         """Write the checkpoint; a kill in the middle leaves the one before."""
@@ -176,9 +170,10 @@ def main() -> None:
     photos, val = load_photos(data, work, "train"), load_photos(data, work, "val")
     settings = Settings(minutes=arguments.minutes, epochs=arguments.epochs, seed=arguments.seed)
     teacher = None if arguments.no_teacher else soft_labels(data, work)
-    run = Run(settings, classes, work)
+    taught = [] if arguments.no_teacher else [teacher_features(data, work)]
+    run = Run(settings, classes, work, sum(features.shape[1] for features in taught))
     run.resume()
-    wanted = targets(photos.fine, teacher, classes, settings.trust, settings.smoothing)
+    wanted = targets(photos.fine, teacher, classes, settings.trust, settings.smoothing) + taught
     lesson = Lesson(photos.images, wanted, val.images, classes.merged_of[val.fine])
     train(run, lesson)
     check(run, lesson)

@@ -9,8 +9,9 @@ from torch.testing import assert_close
 from training.augment import augment, cutmix
 from training.data import read_classes
 from training.schedule import learning_rate, photo_size
-from training.student import merge, targets
+from training.student import Student, loss_of, merge, normalise, targets
 from training.train import Lesson, Run, Settings, train
+from training.workers import Step, Workers
 
 CLASSES = read_classes()
 
@@ -59,7 +60,7 @@ def test_the_learning_rate_ends_at_zero_and_photos_grow() -> None:
     assert learning_rate(0.02, 0.1) == pytest.approx(0.1)
     assert learning_rate(0.51, 0.1) == pytest.approx(0.05)
     assert learning_rate(1.0, 0.1) == pytest.approx(0.0)
-    assert [photo_size(p) for p in (0.0, 0.5, 0.99, 1.0)] == [64, 96, 112, 112]
+    assert [photo_size(p) for p in (0.0, 0.49, 0.5, 1.0)] == [64, 64, 96, 96]
 
 
 def small_run(work: Path) -> Run:
@@ -85,3 +86,18 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(tmp_path: Path, photos
         assert torch.equal(value, resumed.student.state_dict()[name]), name
     for name, value in whole.average.student.state_dict().items():
         assert torch.equal(value, resumed.average.student.state_dict()[name]), name
+
+
+def test_two_workers_give_the_gradient_of_two_halves(photos: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    student = Student(len(CLASSES.names), 86, taught=4)
+    wanted = [*targets(torch.arange(12), None, CLASSES, 0.0, 0.1), torch.randn(12, 4)]
+    loss = Workers(student, 2, torch.device("cpu")).gradients(photos, wanted, Step(64, 0.0, seed=9))
+    halves = []
+    for index, half in enumerate((slice(6), slice(6, 12))):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            scores = student(normalise(augment(photos[half], 64, seeded(18 + index))))
+            halves.append(loss_of(scores, [target[half] for target in wanted]))
+    expected = torch.autograd.grad(sum(halves) / 2, student.network.head.weight)[0]
+    assert loss == pytest.approx(float(sum(halves)) / 2, rel=1e-3)
+    assert_close(student.network.head.weight.grad, expected, rtol=0.02, atol=1e-4)
