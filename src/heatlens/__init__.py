@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     def methods() -> list[str]:
         """The names of all methods; at run time the package of that name answers the call."""
 
+
 __version__ = "0.1.0"
 
 _HOME = {
