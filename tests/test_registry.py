@@ -116,12 +116,12 @@ def test_a_function_that_asks_for_something_else_is_refused() -> None:
     def mine(activations: Tensor, gradient: Tensor) -> Tensor:
         return activations * gradient
 
-    with pytest.raises(UnknownName, match=r"the method mine asks for gradient.*gradients"):
+    with pytest.raises(UnknownName, match=r"method mine asks for gradient\. Expected some of activations, grad"):
         as_entry(mine)
 
 
 def test_what_is_no_method_is_refused() -> None:
-    with pytest.raises(BadValue, match=r"method=3. Expected a method's name or a function"):
+    with pytest.raises(BadValue, match=r"method 3. Expected a method's name or a function"):
         as_entry(3)
 
 
@@ -159,31 +159,31 @@ def test_settings_are_converted(key: str, given: Any, annotation: Any, default: 
 @pytest.mark.parametrize(
     ("given", "annotation", "message"),
     [
-        ("maybe", bool, "x='maybe'. Expected a value of type bool."),
-        ("3.5", int, "x='3.5'. Expected a value of type int."),
-        (2.5, int, "x=2.5. Expected a value of type int."),
-        (None, int, "x=None. Expected a value of type int."),
-        (float("inf"), int, "x=inf. Expected a value of type int."),
-        ("wide", float, "x='wide'. Expected a value of type float."),
-        ("rbff", Literal["rbf", "linear"], "x='rbff'. Expected one of 'rbf', 'linear'."),
+        ("maybe", bool, "setting x='maybe'. Expected a value of type bool."),
+        ("3.5", int, "setting x='3.5'. Expected a value of type int."),
+        (2.5, int, "setting x=2.5. Expected a value of type int."),
+        (None, int, "setting x=None. Expected a value of type int."),
+        (float("inf"), int, "setting x=inf. Expected a value of type int."),
+        ("wide", float, "setting x='wide'. Expected a value of type float."),
+        ("rbff", Literal["rbf", "linear"], "setting x='rbff'. Expected one of 'rbf', 'linear'."),
     ],
 )
 def test_what_cannot_be_converted_says_what_was_expected(given: Any, annotation: Any, message: str) -> None:
     with pytest.raises(BadValue) as caught:
         convert("x", given, annotation, None)
-    assert str(caught.value) == message
+    assert str(caught.value).endswith(message)
 
 
 def test_the_settings_of_a_method_are_checked() -> None:
     entry = find_method("kpca_cam")
     assert checked_settings(entry, {"kernel": "rbf", "gamma": "0.1"}) == {"kernel": "rbf", "gamma": 0.1}
-    with pytest.raises(UnknownName, match=r"kpca_cam has no setting 'kernl'. Close: kernel"):
+    with pytest.raises(UnknownName, match=r"method kpca_cam has no setting 'kernl'. Close: kernel"):
         checked_settings(entry, {"kernl": "rbf"})
 
 
 def test_at_least() -> None:
     at_least(1, steps=1, samples=5)
-    with pytest.raises(BadValue, match=r"sigma=-0.1. Expected at least 0"):
+    with pytest.raises(BadValue, match=r"setting sigma=-0.1. Expected at least 0"):
         at_least(0, sigma=-0.1)
     with pytest.raises(BadValue, match="sigma=nan"):
         at_least(0, sigma=float("nan"))

@@ -98,7 +98,7 @@ class Scales:
     def __post_init__(self) -> None:
         _finite(self.factors)
         if min(self.factors) <= 0:
-            raise BadValue(f"factors={self.factors}", "Expected sizes above 0")
+            raise BadValue(f"the setting factors={self.factors}", "sizes above 0")
 
     def views(self, images: Tensor, baseline: Tensor) -> Views:
         size = tuple(images.shape[2:])
@@ -116,7 +116,7 @@ def find_average(spec: "str | Average | None") -> "Average | None":
     if spec is None or isinstance(spec, Average):
         return spec
     if not isinstance(spec, str):
-        raise BadValue(f"average={spec!r}", f"Expected one of {', '.join(AVERAGES)}, or an average")
+        raise BadValue(f"the average {spec!r}", f"one of {', '.join(AVERAGES)}, or an average")
     name, _, rest = spec.partition(":")
     kinds = {spelling(known): kind for known, kind in AVERAGES.items()}
     if spelling(name) not in kinds:
@@ -127,9 +127,9 @@ def find_average(spec: "str | Average | None") -> "Average | None":
     for part in filter(None, rest.split(",")):
         key, equals, value = (word.strip() for word in part.partition("="))
         if key not in known:
-            raise unknown("setting", key, known, owner=name)
+            raise unknown("setting", key, known, owner=f"the average {name}")
         if not equals:
-            raise BadValue(f"{part!r} in {spec!r}", "Expected setting=value")
+            raise BadValue(f"{part!r} in {spec!r}", "setting=value")
         given[key] = _read(key, value, known[key].type, known[key].default)
     average: Average = kind(**given)
     return average
@@ -145,4 +145,4 @@ def _read(key: str, text: str, annotation: Any, default: Any) -> Any:
 
 def _finite(factors: tuple[float, ...]) -> None:
     if not factors or not all(isfinite(factor) for factor in factors):
-        raise BadValue(f"factors={factors}", "Expected one or more finite numbers")
+        raise BadValue(f"the setting factors={factors}", "one or more finite numbers")

@@ -42,7 +42,7 @@ def find_fusion(name: str | Fusion) -> Fusion:
     if callable(name):
         return name
     if not isinstance(name, str):
-        raise BadValue(f"fuse={name!r}", f"Expected one of {', '.join(FUSIONS)}, or a function of maps")
+        raise BadValue(f"the fusion {name!r}", f"one of {', '.join(FUSIONS)}, or a function of maps")
     for known, fusion in FUSIONS.items():
         if spelling(known) == spelling(name):
             return fusion

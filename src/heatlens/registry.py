@@ -122,14 +122,12 @@ def as_entry(method: str | Method) -> Entry:
     if isinstance(method, str):
         return find_method(method)
     if not callable(method):
-        raise BadValue(f"method={method!r}", "Expected a method's name or a function")
+        raise BadValue(f"the method {method!r}", "a method's name or a function")
     for entry in METHODS.values():
         if entry.function is method:
             return entry
     if strange := [word for word in needs(method) if word not in EVIDENCE]:
-        raise UnknownName(
-            f"the method {_name(method)} asks for {', '.join(strange)}", f"evidence is called {', '.join(EVIDENCE)}"
-        )
+        raise UnknownName(f"the method {_name(method)} asks for {', '.join(strange)}", f"some of {', '.join(EVIDENCE)}")
     return Entry(_name(method), method)
 
 
@@ -140,7 +138,7 @@ def checked_settings(entry: Entry, given: dict[str, Any]) -> dict[str, Any]:
     out = {}
     for key, value in given.items():
         if key not in known:
-            raise unknown("setting", key, known, owner=entry.name)
+            raise unknown("setting", key, known, owner=f"the method {entry.name}")
         out[key] = convert(key, value, annotations[key], known[key])
     return out
 
@@ -149,7 +147,7 @@ def convert(key: str, value: Any, annotation: Any, default: Any) -> Any:
     """`value` as the type that a setting was declared with."""
     if get_origin(annotation) is Literal:
         if value not in get_args(annotation):
-            raise BadValue(f"{key}={value!r}", f"Expected one of {', '.join(map(repr, get_args(annotation)))}")
+            raise BadValue(f"the setting {key}={value!r}", f"one of {', '.join(map(repr, get_args(annotation)))}")
         return value
     kinds = get_args(annotation) or (annotation,)
     if type(None) in kinds and (value is None or value == "none"):
@@ -158,14 +156,14 @@ def convert(key: str, value: Any, annotation: Any, default: Any) -> Any:
     try:
         return _CONVERT.get(kind, lambda given: given)(value)
     except (KeyError, ValueError, TypeError, OverflowError):
-        raise BadValue(f"{key}={value!r}", f"Expected a value of type {kind.__name__}") from None
+        raise BadValue(f"the setting {key}={value!r}", f"a value of type {kind.__name__}") from None
 
 
 def at_least(least: float, **given: float) -> None:
     """A setting below its smallest meaningful value is an error (and so is NaN)."""
     for key, value in given.items():
         if not value >= least:
-            raise BadValue(f"{key}={value!r}", f"Expected at least {least}")
+            raise BadValue(f"the setting {key}={value!r}", f"at least {least}")
 
 
 def _bool(value: Any) -> bool:

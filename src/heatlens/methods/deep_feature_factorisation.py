@@ -23,7 +23,7 @@ def deep_feature_factorisation(
     activations: Stack, *, concepts: int = 4, concept: int = 0, iterations: int = 200, seed: int = 0
 ) -> Maps:
     if not 0 <= concept < concepts:
-        raise BadValue(f"concept={concept}", f"Expected 0 to {concepts - 1}, with concepts={concepts}")
+        raise BadValue(f"the setting concept={concept}", f"0 to {concepts - 1}, with concepts={concepts}")
     return factorise(activations, concepts=concepts, iterations=iterations, seed=seed)[0][:, concept]
 
 
