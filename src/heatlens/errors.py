@@ -9,7 +9,7 @@ class HeatlensError(Exception):
 
     def __init__(self, got: str, expected: str = "", do: str = "") -> None:
         self.got, self.expected, self.do = got, expected, do
-        super().__init__(" ".join(_sentence(part) for part in (got, _asked(expected), do) if part))
+        super().__init__(" ".join(_sentence(part) for part in (got, _asked(expected), _begun(do)) if part))
 
     def __reduce__(self) -> tuple[type["HeatlensError"], tuple[str, str, str]]:
         return type(self), (self.got, self.expected, self.do)
@@ -21,9 +21,12 @@ def _asked(expected: str) -> str:
     return expected if spoken else f"Expected {expected}"
 
 
-def _sentence(part: str) -> str:
-    text = part.rstrip(". ")
-    return f"{text[0].upper()}{text[1:]}."
+def _begun(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _sentence(text: str) -> str:
+    return f"{text.rstrip('. ')}."
 
 
 class UnknownName(HeatlensError):

@@ -4,14 +4,14 @@ from functools import partial
 
 import pytest
 import torch
-from networks import timm_model as timm
-from networks import torchvision_model as torchvision
-from networks import transformers_model as transformers
 from torch import Tensor, nn
 
 from heatlens.engine.evaluating import evaluating
 from heatlens.engine.replay import Inputs, Recorder, Tail
 from heatlens.trees import main_tensor, with_main_tensor
+from networks import timm_model as timm
+from networks import torchvision_model as torchvision
+from networks import transformers_model as transformers
 
 SMALL = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 3, "intermediate_size": 96}
 NETWORKS = {

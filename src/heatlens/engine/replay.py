@@ -171,11 +171,14 @@ class Tail:
 
     def __call__(self, activations: Tensor, image: int) -> Tree:
         """Outputs for variations (k, ...) of the layer's output on one image."""
-        if self.way == "full":
-            return self._full(activations, image)
-        if self.way == "expanded":
-            return self._expanded(image, len(activations))(activations)
-        return self._at_recorded_size(activations, image)
+        try:
+            if self.way == "expanded":
+                return self._expanded(image, len(activations))(activations)
+            if self.way == "recorded":
+                return self._at_recorded_size(activations, image)
+        except LayerNotReached:
+            self.way = "full"
+        return self._full(activations, image)
 
     def _cheapest_way(self) -> str:
         said = main_tensor(self._recorder.memories[-1].output) if self._recorder.calls == 1 else None
