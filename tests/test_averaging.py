@@ -130,6 +130,7 @@ def test_averages_are_read_from_words(spec: str | Average | None, average: Avera
         ("scales:factors=", BadValue, "setting factors=''. Expected a value of type float."),
         ("scales:factors=1+0", BadValue, "Expected sizes above 0."),
         ("flips:factors=nan", BadValue, "Expected one or more finite numbers."),
+        ("scales:factors=1+inf", BadValue, "Expected one or more finite numbers."),
     ],
 )
 def test_what_cannot_be_read_says_why(spec: str, kind: type[HeatlensError], message: str) -> None:
