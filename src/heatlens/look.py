@@ -121,7 +121,7 @@ def _mean(
     wishes: Wishes,
 ) -> list[list[Maps]]:
     """[recipe][target]: the mean over the average's views, each map put back first; the targets stay what they are."""
-    sums: list[list[Maps]] = []
+    sums: list[list[Maps | float]] = [[0.0] * len(settled) for _ in recipes]
     views = 0
     for images, put_back in average.views(inputs.images, subject.baseline(inputs.images)):
         scene = _scene(subject, inputs.showing(images), recipes, wishes)
@@ -129,9 +129,9 @@ def _mean(
         found = [[put_back(m) for m in row] for row in _maps(subject, scene, recipes, settled, upsample)]
         if average.scaled:
             found = [[unit_scale(m) for m in row] for row in found]
-        sums = [[a + b for a, b in zip(*rows, strict=True)] for rows in zip(sums, found, strict=True)] or found
+        sums = [[a + b for a, b in zip(*rows, strict=True)] for rows in zip(sums, found, strict=True)]
         views += 1
-    return [[total / views for total in row] for row in sums]
+    return [[torch.as_tensor(total) / views for total in row] for row in sums]
 
 
 def _map(subject: Subject, view: View, recipe: Recipe, upsample: bool) -> Maps:
