@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from .options import model_options, subject_from
+from .options import Sections, model_options, subject_from
 
 
-@click.command(short_help="List a model's classes: index, name, synonyms.")
+@click.command(cls=Sections, short_help="List a model's classes: index, name, synonyms.")
 @click.argument("model")
 @click.option("--filter", "part", default="", metavar="TEXT", help="Only names that contain this.")
 @model_options

@@ -1,13 +1,16 @@
 """`heatlens layers`: every layer of a model, what it returns, and which one is recommended."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import model_options, subject_from
+from .options import Sections, model_options, subject_from
+
+if TYPE_CHECKING:
+    from ..models.layers import Layer
 
 
-@click.command(short_help="List a model's layers; the recommended one is marked.")
+@click.command(cls=Sections, short_help="List a model's layers; the recommended one is marked.")
 @click.argument("model")
 @click.option("--filter", "part", default="", metavar="TEXT", help="Only names that contain this.")
 @model_options
@@ -18,10 +21,15 @@ def layers(model: str, part: str, **options: Any) -> None:
     subject = subject_from(model, options)
     found = list_layers(subject.model, (subject.blank(),), {}, subject.reading)
     rows = [layer for layer in found if part in layer.name or layer.recommended]
-    width = max((len(layer.name) for layer in rows), default=0)
-    for layer in rows:
-        mark = "*" if layer.recommended else " "
-        places = "x".join(map(str, layer.space)) or "no map"
-        text = f"{mark} {layer.name:{width}}  {layer.kind:24} {layer.shape!s:24} {places}"
-        click.echo(click.style(text, bold=True) if layer.recommended else text)
+    table = [("layer", "type", "output", "map"), *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for layer, cells in zip([None, *rows], table, strict=True):
+        best = layer is not None and layer.recommended
+        text = "  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+        click.echo(click.style(f"* {text}", bold=True) if best else f"  {text}")
     click.echo("* recommended: the last layer whose map still carries gradient")
+
+
+def _cells(layer: "Layer") -> tuple[str, str, str, str]:
+    shape = "x".join(map(str, layer.shape)) or "no tensor"
+    return layer.name, layer.kind, shape, "x".join(map(str, layer.space)) or "none"

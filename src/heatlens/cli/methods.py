@@ -1,25 +1,50 @@
 """`heatlens methods`: every method, its paper, what it needs, its settings and its cost."""
 
+from collections.abc import Sequence
+from textwrap import fill
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from ..registry import Entry
 
 
 @click.command(short_help="List the methods: paper, needs, settings, cost.")
 @click.argument("names", nargs=-1)
-def methods(names: tuple[str, ...]) -> None:
+@click.option("--short", is_flag=True, help="One line each.")
+def methods(names: tuple[str, ...], short: bool) -> None:
     """Describe the methods of these NAMES, or all."""
     from .. import methods as contents
-    from ..registry import Entry, find_method, needs, settings
-
-    def described(entry: Entry) -> str:
-        knobs = ", ".join(f"{key}={value}" for key, value in settings(entry.function).items())
-        lines = [
-            click.style(entry.name, bold=True),
-            f"  {entry.paper}",
-            f"  needs     {', '.join(needs(entry.function))}",
-            *([f"  settings  {knobs}"] if knobs else []),
-            f"  cost      {entry.cost}",
-        ]
-        return "\n".join(lines)
+    from ..registry import find_method
 
     entries = [find_method(name) for name in names or contents()]
-    click.echo("\n\n".join(described(entry) for entry in entries))
+    click.echo("\n".join(_table(entries)) if short else "\n\n".join(map(_described, entries)))
+
+
+def _table(entries: "Sequence[Entry]") -> list[str]:
+    width = max(len(entry.name) for entry in entries)
+    return [f"{entry.name:{width}}  {entry.cost}" for entry in entries]
+
+
+def _described(entry: "Entry") -> str:
+    from ..registry import needs, settings
+
+    knobs = ", ".join(f"{key}={value}" for key, value in settings(entry.function).items())
+    facts = {
+        "paper": entry.paper,
+        "needs": ", ".join(needs(entry.function)),
+        "settings": knobs or "none",
+        "cost": entry.cost,
+    }
+    lines = [
+        fill(text, _width(), initial_indent=f"  {key:10}", subsequent_indent=" " * 12, break_on_hyphens=False)
+        for key, text in facts.items()
+    ]
+    return "\n".join([click.style(entry.name, bold=True), *lines])
+
+
+def _width() -> int:
+    from shutil import get_terminal_size
+
+    return max(60, min(get_terminal_size((100, 24)).columns, 110))

@@ -7,14 +7,16 @@ from ..errors import MissingExtra
 
 @click.command(short_help="List the models that have names.")
 @click.argument("library", default="")
-def models(library: str) -> None:
+@click.option("--filter", "part", default="", metavar="TEXT", help="Only names that contain this.")
+def models(library: str, part: str) -> None:
     """List the names of all models, or those of one LIBRARY (bundled, torchvision, timm)."""
     from ..models.recognise import names_by_library
 
     for name, names in names_by_library(library).items():
         try:
             for model in names():
-                click.echo(model if name == "bundled" else f"{name}/{model}")
+                if part.lower() in model.lower():
+                    click.echo(model if name == "bundled" else f"{name}/{model}")
         except MissingExtra as error:
             click.echo(f"heatlens: {error}", err=True)
     if not library:

@@ -11,10 +11,16 @@ from ..errors import BadValue
 if TYPE_CHECKING:
     from ..models import Subject
 
+_SECTIONS = {
+    "What is shown": ("method", "target", "top", "layers", "fuse", "average", "settings"),
+    "Output": ("out", "save", "cmap", "alpha", "contour", "peak", "quiet"),
+    "Running": ("device", "batch_size", "precision"),
+}
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MODEL_OPTIONS = (
-    click.option("--weights", metavar="FILE|NAME", help="Weights: a file, an enum name, or none for random."),
+    click.option("--weights", metavar="FILE|NAME", help="A file, a published name, or none for random."),
     click.option("--mean", metavar="X[,X,X]", help="Mean that is subtracted, per channel or one for all."),
     click.option("--std", metavar="X[,X,X]", help="Standard deviation, per channel or one for all."),
     click.option("--size", metavar="N|HxW", help="Size of the model's input."),
@@ -54,6 +60,22 @@ def subject_from(model: str, options: dict[str, Any]) -> "Subject":
     given = {key: value for key, value in overrides.items() if value is not None}
     arguments = pairs("--model-arg", options["model_arg"])
     return load(model, options["weights"], device=_device(options["device"]), **given, **_typed(arguments))
+
+
+class Sections(click.Command):
+    """A command whose options are listed by what they are about."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in (*_SECTIONS, "Model", "Other")}
+        for param in self.get_params(ctx):
+            title = next((title for title, names in _SECTIONS.items() if param.name in names), "Model")
+            title = "Other" if {"--help", "--filter"} & set(param.opts) else title
+            if isinstance(param, click.Option) and (record := param.get_help_record(ctx)) is not None:
+                sections[title].append(record)
+        for title in ("What is shown", "Model", "Output", "Running", "Other"):
+            if sections[title]:
+                with formatter.section(title):
+                    formatter.write_dl(sections[title], col_max=26)
 
 
 def pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:

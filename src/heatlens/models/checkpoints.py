@@ -1,5 +1,6 @@
 """Weights from files, without ever unpickling: safetensors, or torch files read with `weights_only=True`."""
 
+import re
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from ..errors import ModelUnavailable
 
 _INSIDE = ("state_dict", "model_state_dict", "model", "net", "weights")
+_OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
+"""torchvision's published DenseNets still have the names of before 2018."""
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 
 
@@ -35,10 +38,15 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
 
 def load_state(model: nn.Module, path: str | Path) -> None:
     """Fill a model with a checkpoint; every tensor must fit."""
-    state, own = read_state(path), model.state_dict()
-    for prefix in _PREFIXES:
-        if state and all(key.startswith(prefix) for key in state) and not any(key.startswith(prefix) for key in own):
-            state = {key.removeprefix(prefix): value for key, value in state.items()}
+    fill(model, read_state(path), Path(path).name)
+
+
+def fill(model: nn.Module, state: dict[str, Tensor], name: str) -> None:
+    """Fill a model with tensors by name; `name` says where they are from."""
+    own = model.state_dict()
+    state = {_OLD_DENSENET.sub(r"\1\2", key): value for key, value in state.items()}
+    while prefix := next((p for p in _PREFIXES if _wrapped(state, p) and not any(k.startswith(p) for k in own)), ""):
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
     wrong = [f"{k} is {tuple(v.shape)}" for k, v in state.items() if k in own and own[k].shape != v.shape]
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
     strange = [key for key in state if key not in own]
@@ -46,7 +54,7 @@ def load_state(model: nn.Module, path: str | Path) -> None:
         kinds = (("of another shape", wrong), ("missing", missing), ("not in the model", strange))
         said = "; ".join(f"{len(keys)} {kind} (first: {keys[0]})" for kind, keys in kinds if keys)
         raise ModelUnavailable(
-            f"{Path(path).name} does not fit {type(model).__name__}: {said}",
+            f"{name} does not fit {type(model).__name__}: {said}",
             "weights of this very architecture",
             "check the model's name and arguments (num_classes=… for other classes)",
         )
@@ -64,6 +72,14 @@ def _read(file: Path) -> Any:
 def _tensors(state: Any, name: str) -> dict[str, Tensor]:
     while isinstance(state, dict) and (inner := next((k for k in _INSIDE if isinstance(state.get(k), dict)), None)):
         state = state[inner]
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()) or not state:
-        raise ModelUnavailable(f"{name} holds no tensors by name", "a state dict")
-    return state
+    found = {str(k): v for k, v in state.items() if isinstance(v, Tensor)} if isinstance(state, dict) else {}
+    if not found:
+        raise ModelUnavailable(
+            f"{name} holds no tensors by name", "a state dict", "save it with torch.save(model.state_dict(), …)"
+        )
+    return found
+
+
+def _wrapped(state: dict[str, Tensor], prefix: str) -> bool:
+    """Whether every name begins with what a wrapper puts in front."""
+    return all(key.startswith(prefix) for key in state)

@@ -83,8 +83,9 @@ class Subject:
         try:
             self.model.to(device)
         except (RuntimeError, AssertionError) as error:
+            why = "there is no such kind of device" if "Expected one of" in str(error) else str(error).splitlines()[0]
             raise BadValue(
-                f"device {str(device)!r}: {str(error).splitlines()[0]}", "a device that is here", "device='cpu'"
+                f"device {str(device)!r} cannot be used: {why}", "cpu, cuda, cuda:1, mps, where they exist"
             ) from None
         return self
 

@@ -8,12 +8,16 @@ from ..errors import ModelUnavailable, unknown
 from ..images import Preprocessing
 from ..optional import require
 from ..targets import Classes
+from .building import built, unavailable
 from .checkpoints import load_state
 from .imagenet import imagenet_classes
 from .layouts import Reading
 from .subject import Subject
 
 _RESIZE = {"center": "crop", "squash": "squash", "border": "pad"}
+
+
+_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 def names() -> list[str]:
@@ -27,10 +31,12 @@ def timm(name: str, weights: Any = None, **arguments: Any) -> Subject:
     architecture = name.partition(".")[0]
     if not name.startswith("hf_hub:") and not library.is_model(architecture):
         raise unknown("timm model", architecture, names(), "heatlens models timm")
+    if weights is None:
+        _check_published(library, name)
     model = _created(library, name, weights is None, arguments)
     if weights not in (None, "none"):
         load_state(model, weights)
-    return from_module(model, f"timm/{name}")
+    return from_module(model, _called(name))
 
 
 def from_module(model: nn.Module, name: str = "") -> Subject:
@@ -49,15 +55,45 @@ def from_module(model: nn.Module, name: str = "") -> Subject:
 
 def _created(library: Any, name: str, pretrained: bool, arguments: dict[str, Any]) -> nn.Module:
     try:
-        return library.create_model(name, pretrained=pretrained, **arguments)  # type: ignore[no-any-return]
-    except (OSError, RuntimeError) as error:
-        if not pretrained or (isinstance(error, RuntimeError) and "pretrained" not in str(error).lower()):
-            raise
+        model: nn.Module = built(
+            lambda: library.create_model(name, pretrained=pretrained, **arguments), _called(name), arguments
+        )
+    except OSError as error:  # of the hub, of the network, of the disk
+        raise unavailable(_called(name), error) from None
+    return model
+
+
+def _called(name: str) -> str:
+    return name if name.startswith("hf_hub:") else f"timm/{name}"
+
+
+def _check_published(library: Any, name: str) -> None:
+    """That the weights exist and are near, before the hub's client tries for a minute to reach them."""
+    if name.startswith("hf_hub:"):
+        _check_reachable(name, name.removeprefix("hf_hub:").partition("@")[0])
+        return
+    architecture, dot, tag = name.partition(".")
+    if dot and name not in (tags := library.list_pretrained(f"{architecture}.*")):
+        raise unknown("weights", tag, [t.partition(".")[2] for t in tags], owner=f"timm/{architecture}")
+    config = library.models.get_pretrained_cfg(name)
+    if config is None or not config.has_weights:
         raise ModelUnavailable(
-            f"the weights of timm/{name} are not on this machine and could not be downloaded",
-            "a network connection, or the file",
-            'give weights=FILE, weights="none" for random weights, or use the model "bundled"',
-        ) from None
+            f"nobody has published weights for timm/{name}", "weights=FILE", 'or weights="none" for random weights'
+        )
+    if config.hf_hub_id:
+        _check_reachable(name, config.hf_hub_id)
+
+
+def _check_reachable(name: str, repository: str) -> None:
+    hub = require("huggingface_hub")
+    if any(isinstance(hub.try_to_load_from_cache(repository, file), str) for file in _HUB_FILES):
+        return
+    try:
+        hub.get_hf_file_metadata(hub.hf_hub_url(repository, "config.json"), timeout=10)
+    except hub.errors.HfHubHTTPError:
+        return  # it answered; the client says what is wrong
+    except Exception as error:  # whatever the HTTP library of the day raises
+        raise unavailable(_called(name), error) from None
 
 
 def _preprocessing(model: nn.Module, config: dict[str, Any]) -> Preprocessing:

@@ -1,18 +1,24 @@
 """torchvision: every classification network, with what its weights enum declares."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
-from ..errors import ModelUnavailable, unknown
+import torch
+from torch import nn
+
+from ..errors import unknown
 from ..images import Preprocessing
 from ..optional import require
 from ..targets import Classes
-from .checkpoints import load_state
+from .building import built, unavailable
+from .checkpoints import fill, load_state, read_state
 from .imagenet import with_synonyms
 from .layouts import Reading
 from .plain import patch_stride
 from .subject import Subject
+
+_AUXILIARY = ("googlenet", "inception_v3")
 
 
 def names() -> list[str]:
@@ -27,59 +33,74 @@ def torchvision(name: str, weights: Any = None, **arguments: Any) -> Subject:
     if name not in names():
         raise unknown("torchvision model", name, names(), "heatlens models torchvision")
     choices = models.get_model_weights(name)
-    declared = _declared(choices, weights, name)
-    if weights is None or (isinstance(weights, str) and weights in choices.__members__):
-        model = _downloaded(lambda w: models.get_model(name, weights=w, **arguments), declared, name)
+    entry = _entry(choices, weights, name)
+    if entry is not None:
+        _download(entry, name)
+        model = built(lambda: models.get_model(name, weights=entry, **arguments), f"torchvision/{name}", arguments)
+    elif name in _AUXILIARY:
+        model = _with_auxiliary_heads(models, name, weights, arguments)
     else:
-        model = models.get_model(name, weights=None, **_initialised(name, arguments))
+        model = built(lambda: models.get_model(name, weights=None, **arguments), f"torchvision/{name}", arguments)
         if weights != "none":
             load_state(model, weights)
+    declared = entry or choices.DEFAULT
     categories = declared.meta.get("categories", ()) if _same_classes(declared, arguments) else ()
     return Subject(
         f"torchvision/{name}",
         model,
-        _preprocessing(declared.transforms()),
+        _preprocessing(declared.transforms(), getattr(model, "image_size", None)),
         with_synonyms(Classes(tuple(categories))),
         Reading(patch=patch_stride(model)),
     )
 
 
-def _declared(choices: Any, weights: Any, name: str) -> Any:
-    """The enum entry whose transforms and classes apply; the default's, for weights from elsewhere."""
-    if weights is None or weights == "none" or Path(str(weights)).suffix:
+def _entry(choices: Any, weights: Any, name: str) -> Any:
+    """The enum entry that is meant by None, its name (`ResNet50_Weights.` may stand in front) or itself, if any."""
+    if weights is None:
         return choices.DEFAULT
-    if weights not in choices.__members__:
-        raise unknown("weights", str(weights), ["none", *choices.__members__], owner=f"torchvision/{name}")
-    return choices[weights]
+    said = str(weights)
+    entry = choices.__members__.get(said.rpartition(".")[2])
+    if entry is not None and said in (entry.name, str(entry), "DEFAULT", f"{choices.__name__}.DEFAULT"):
+        return entry
+    if said == "none" or Path(said).suffix or Path(said).exists():
+        return None
+    raise unknown("weights", said, ["none", *choices.__members__], owner=f"torchvision/{name}")
 
 
-def _downloaded(build: Callable[[Any], Any], weights: Any, name: str) -> Any:
-    try:
-        return build(weights)
-    except OSError:
-        raise ModelUnavailable(
-            f"the weights of torchvision/{name} are not on this machine and could not be downloaded from {weights.url}",
-            "a network connection, or the file",
-            'give weights=FILE, weights="none" for random weights, or use the model "bundled"',
-        ) from None
+def _download(entry: Any, name: str) -> None:
+    """The enum's file, in torchvision's own cache; it must hold tensors only."""
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(entry.url).path).name
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(entry.url, str(file), file.stem.rpartition("-")[2])
+        except (OSError, RuntimeError) as error:  # no network; not the bytes that were announced
+            raise unavailable(f"torchvision/{name}", error) from None
+    read_state(file)
 
 
-def _initialised(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Two families spend minutes on an initialisation that a checkpoint overwrites."""
-    return {"init_weights": True, **arguments} if name in ("googlenet", "inception_v3") else arguments
+def _with_auxiliary_heads(models: Any, name: str, weights: Any, arguments: dict[str, Any]) -> nn.Module:
+    """GoogLeNet and Inception: with the heads that the file has; published weights expect `transform_input`."""
+    state = {} if weights == "none" else read_state(weights)
+    heads = any(key.startswith(("aux", "AuxLogits", "module.aux", "module.AuxLogits")) for key in state)
+    given = {"aux_logits": heads, "init_weights": not state, "transform_input": bool(state), **arguments}
+    model: nn.Module = built(lambda: models.get_model(name, weights=None, **given), f"torchvision/{name}", arguments)
+    if state:
+        fill(model, state, Path(weights).name)
+    return model
 
 
 def _same_classes(declared: Any, arguments: dict[str, Any]) -> bool:
     return arguments.get("num_classes") in (None, len(declared.meta.get("categories", ())))
 
 
-def _preprocessing(transforms: Any) -> Preprocessing:
-    """From torchvision's ImageClassification preset."""
-    side = transforms.crop_size[0]
+def _preprocessing(transforms: Any, built_for: int | None) -> Preprocessing:
+    """From torchvision's ImageClassification preset; a network built for one size has the last word on it."""
+    side = built_for or transforms.crop_size[0]
     return Preprocessing(
         size=(side, side),
         resize="crop",
-        shorter_side=transforms.resize_size[0],
+        shorter_side=round(transforms.resize_size[0] * side / transforms.crop_size[0]),
         interpolation=transforms.interpolation.value,
         mean=tuple(transforms.mean),
         std=tuple(transforms.std),

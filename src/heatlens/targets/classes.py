@@ -11,6 +11,7 @@ from typing import Literal, Protocol, Self, runtime_checkable
 from torch import Tensor
 
 from ..errors import BadValue
+from ..registry import at_least
 from ..trees import Tree
 from .outputs import Target, class_logits, class_probabilities, column
 
@@ -96,6 +97,9 @@ class Contrast(_OneClass):
     count: int = 3
     detach: bool = True
 
+    def __post_init__(self) -> None:
+        at_least(1, count=self.count)
+
     def __call__(self, outputs: Tree) -> Tensor:
         logits = class_logits(outputs)
         y_c = column(logits, self._class)
@@ -153,7 +157,8 @@ class Sum:
 
     @property
     def index(self) -> int | None:
-        return self.of[0].index
+        """Of its class, where it is only one."""
+        return self.of[0].index if len(self.of) == 1 else None
 
     def settle(self, outputs: Tree) -> "Sum":
         return Sum(tuple(target.settle(outputs) for target in self.of))
@@ -170,7 +175,7 @@ def settle(target: Target, outputs: Tree) -> Target:
 def _ranked(outputs: Tree, rank: int) -> int:
     logits = class_logits(outputs)[0]
     if not 0 <= rank < len(logits):
-        raise BadValue(f"prediction number {rank + 1}", f"the model has {len(logits)} classes")
+        raise BadValue(f"the model has no prediction #{rank + 1}", f"#1 to #{len(logits)}")
     return int(logits.argsort(descending=True, stable=True)[rank])
 
 

@@ -1,6 +1,6 @@
 """Class names: what a model's outputs are called, and how a person may call them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,7 +26,11 @@ class Classes:
     def find(self, text: str) -> int:
         """The index of a class by name, synonym or wnid, however it is spelt; `UnknownName` with close names."""
         if not self.names:
-            raise BadValue(f"class {text!r}, but the model's classes have no names", "an index", "give classes=[…]")
+            raise BadValue(
+                f"class {text!r}, but the model's classes have no names", "an index", "or give the names: classes=[…]"
+            )
+        if text in self.names:
+            return self.names.index(text)
         found = self._index.get(spelling(text))
         if found is None:
             raise unknown("class", text, list(self._spoken), "heatlens classes MODEL")
@@ -42,13 +46,17 @@ class Classes:
         index: dict[str, int] = {}
         for table in ([(name,) for name in self.names], self.synonyms, self.wnids):
             for i, group in enumerate(table):
-                for text in group:
+                for text in filter(spelling, group):
                     index.setdefault(spelling(text), i)
         return index
 
 
-def classes_of(given: "Classes | Sequence[str] | None") -> Classes:
-    """Classes from a list of names, one per output."""
-    if given is None:
-        return Classes()
-    return given if isinstance(given, Classes) else Classes(tuple(map(str, given)))
+def classes_of(given: "Classes | Sequence[str] | Mapping[int, str] | None") -> Classes:
+    """Classes from names by index: a list, one per output, or a dict such as transformers' `id2label`."""
+    if given is None or isinstance(given, Classes):
+        return given or Classes()
+    if isinstance(given, str):
+        raise BadValue(f"classes={given!r}", "a list of names, one per output of the model")
+    if isinstance(given, Mapping):
+        given = [given.get(i, f"class {i}") for i in range(max(given, default=-1) + 1)]
+    return Classes(tuple(map(str, given)))

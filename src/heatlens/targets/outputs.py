@@ -44,28 +44,36 @@ def column(scores: Tensor, index: int) -> Tensor:
     classes = scores.shape[1]
     if not 0 <= index < classes:
         raise BadValue(
-            f"class {index}", f"the model has {classes} classes, 0 to {classes - 1}", "heatlens classes MODEL"
+            f"the model has no class {index}", f"an index from 0 to {classes - 1}", "all names: heatlens classes MODEL"
         )
     return scores[:, index]
 
 
 def score_each(outputs: Tree, targets: Sequence[Target]) -> Tensor:
     """y (n,), when image i is explained by targets[i]; equal targets are computed together."""
-    groups: dict[Target, list[int]] = {}
+    groups: list[tuple[Target, list[int]]] = []
     for row, target in enumerate(targets):
-        groups.setdefault(target, []).append(row)
+        rows = next((rows for known, rows in groups if known is target or known == target), None)
+        if rows is None:
+            groups.append((target, [row]))
+        else:
+            rows.append(row)
     if len(groups) == 1:
         return _scalar_each(targets[0], outputs, len(targets))
-    parts = [_scalar_each(t, _select(outputs, rows, len(targets)), len(rows)) for t, rows in groups.items()]
-    order = torch.tensor([row for rows in groups.values() for row in rows], device=parts[0].device)
+    parts = [_scalar_each(t, _select(outputs, rows, len(targets)), len(rows)) for t, rows in groups]
+    order = torch.tensor([row for _, rows in groups for row in rows], device=parts[0].device)
     return torch.cat(parts)[order.argsort()]
 
 
 def _scalar_each(target: Target, outputs: Tree, images: int) -> Tensor:
     score = target(outputs)
     if not isinstance(score, Tensor) or score.numel() != images:
-        got = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
-        raise BadValue(f"the target {_name(target)} returned {got} for {images} images", "one number per image (n,)")
+        got = f"a tensor {tuple(score.shape)}" if isinstance(score, Tensor) else f"a {type(score).__name__}"
+        raise BadValue(
+            f"the target {_name(target)} returned {got} for {images} image{'s' * (images != 1)}",
+            "one number per image (n,)",
+            "for example target=lambda outputs: outputs[:, 3]",
+        )
     return score.reshape(images)
 
 

@@ -1,6 +1,7 @@
 """Targets as people write them: a number, a name, a wnid, `#2`, or a kind in front: `contrast:tabby`."""
 
 from collections.abc import Callable
+from operator import index
 from typing import Any
 
 from ..errors import BadValue, UnknownName, unknown
@@ -47,36 +48,46 @@ def parse_target(text: Any, find: Find) -> Target:
 
 
 def _given(value: Any) -> Target:
-    target: Target = value if callable(value) else Logit(int(value))
+    try:
+        target: Target = value if callable(value) else Logit(index(value))
+    except TypeError:
+        raise BadValue(f"target {value!r}", "one class index, or a list with one target per image") from None
     return target
 
 
 def _make(kind: str, name: str, given: dict[str, str], find: Find) -> ClassTarget:
+    if kind == "contrast":
+        return _contrast(*_which(name, find), given, find)
+    if given:
+        raise BadValue(f"{kind} with {', '.join(given)}", f"no settings: {kind} has none", f"write {kind}:{name}")
     if kind == "sum":
         return Sum(tuple(Logit(*_which(part, find)) for part in name.split("+")))
-    index, rank = _which(name, find)
-    if kind == "contrast":
-        return _contrast(index, rank, given, find)
-    if given:
-        raise BadValue(f"{kind} with {', '.join(given)}", f"{kind} has no settings")
     if kind == "negative":
-        return Negative(Logit(index, rank))
+        return Negative(Logit(*_which(name, find)))
     one_class: dict[str, type[Logit | Probability | Rest]] = {"logit": Logit, "probability": Probability, "rest": Rest}
-    return one_class[kind](index, rank)
+    return one_class[kind](*_which(name, find))
 
 
-def _contrast(index: int | None, rank: int, given: dict[str, str], find: Find) -> Contrast:
+def _contrast(which: int | None, rank: int, given: dict[str, str], find: Find) -> Contrast:
     declared = {"gamma": (float, 0.0), "form": (Contrast.__annotations__["form"], "mean"), "count": (int, 3)}
     declared["detach"] = (bool, True)
     settings: dict[str, Any] = {}
     for key, value in given.items():
         if key == "against":
-            settings[key] = tuple(i for part in value.split("+") if (i := _which(part, find)[0]) is not None)
+            settings[key] = tuple(_fixed(part, find) for part in value.split("+"))
         elif key in declared:
             settings[key] = convert(key, value, *declared[key])
         else:
             raise unknown("setting", key, [*declared, "against"], owner="contrast")
-    return Contrast(index, rank, **settings)
+    return Contrast(which, rank, **settings)
+
+
+def _fixed(text: str, find: Find) -> int:
+    """A class that does not depend on the photo."""
+    found, _ = _which(text, find)
+    if found is None:
+        raise BadValue(f"against={text!r}", "classes by name or index, joined by +")
+    return found
 
 
 def _which(text: str, find: Find) -> tuple[int | None, int]:
@@ -85,10 +96,10 @@ def _which(text: str, find: Find) -> tuple[int | None, int]:
     if not text:
         return None, 0
     if text.startswith("#"):
-        if not text[1:].isdigit() or text == "#0":
+        if not text[1:].isdecimal() or int(text[1:]) < 1:
             raise BadValue(f"target {text!r}", "#1 for the strongest prediction, #2 for the second, …")
         return None, int(text[1:]) - 1
-    return (int(text), 0) if text.lstrip("-").isdigit() else (find(text), 0)
+    return (int(text), 0) if text.removeprefix("-").isdecimal() else (find(text), 0)
 
 
 def _is_class(text: str, find: Find) -> bool:

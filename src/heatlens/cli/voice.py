@@ -1,0 +1,71 @@
+"""What `heatlens explain` says while it works: a line per explanation, a bar on long work, failures on stderr."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..errors import HeatlensError
+    from ..explanation import Explanation
+
+_LONGEST = 40
+"""A longer name of a target is cut."""
+
+
+class Voice:
+    """Talks above the progress bar; with `quiet` only of failures."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+        self._bar: Any = None
+
+    @contextmanager
+    def counting(self, photos: int) -> Iterator[None]:
+        """While open, a bar shows how many photos are done, once that takes longer than a second."""
+        from tqdm import tqdm
+
+        off = True if self.quiet else None  # None: only where somebody watches
+        with tqdm(total=photos, unit="photo", delay=1, miniters=0, leave=False, disable=off) as self._bar:
+            yield
+
+    def done(self, photos: int) -> None:
+        self._bar.update(photos)
+
+    def step(self, done: int, total: int) -> None:
+        """Progress inside a batch, for methods that take many passes."""
+        self._bar.set_postfix_str(f"step {done} of {total}" if done < total else "", refresh=False)
+        self._bar.update(0)
+
+    def tell(self, explanations: "Sequence[Explanation]", records: list[dict[str, Any]]) -> None:
+        """What the model predicts for one photo, and a line per explanation."""
+        photo = explanations[0].photo
+        for warning in dict.fromkeys(w for e in explanations for w in e.warnings):
+            self.say(click.style(f"{photo.name}: {warning}", fg="yellow"), err=True)
+        seen = ", ".join(f"{name} {likely:.1%}" for name, likely in explanations[0].predictions)
+        self.say(f"{photo.name}: {seen or 'no class scores'}")
+        rows = [
+            (e.method, _cut(e.name), f"peak at {e.peak}", " ".join(r["files"]))
+            for e, r in zip(explanations, records, strict=True)
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            self.say("  " + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+    def failure(self, path: Path | None, error: "HeatlensError") -> None:
+        text = str(error) if str(path) in str(error) else f"{path}: {error}"
+        self._echo(f"heatlens: {text}", err=True)
+
+    def say(self, text: str, *, err: bool = False) -> None:
+        if not self.quiet:
+            self._echo(text, err=err)
+
+    def _echo(self, text: str, *, err: bool) -> None:
+        with nullcontext() if self._bar is None else self._bar.external_write_mode():
+            click.echo(text, err=err)
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
