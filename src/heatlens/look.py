@@ -145,6 +145,8 @@ def _map(subject: Subject, view: View, recipe: Recipe, upsample: bool) -> Maps:
             maps = function(*(getattr(evidence, word) for word in needs(function)), **settings)
         except ScoreIndifferent as error:
             raise _with_advice(error, subject, view, layer) from None
+        except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+            raise _not_finite(recipe, layer) from None
         _check(maps, recipe, layer)
         found.append(resize_maps(maps, size) if upsample or len(recipe.layers) > 1 else maps)
     return found[0] if len(found) == 1 else recipe.fusion(found)
@@ -158,7 +160,11 @@ def _with_advice(error: ScoreIndifferent, subject: Subject, view: View, layer: s
 
 def _check(maps: Maps, recipe: Recipe, layer: str) -> None:
     if not bool(maps.isfinite().all()):
-        raise NotFinite(f"{recipe.entry.name} at layer {layer!r} came out as NaN or infinity", "finite numbers")
+        raise _not_finite(recipe, layer)
+
+
+def _not_finite(recipe: Recipe, layer: str) -> NotFinite:
+    return NotFinite(f"{recipe.entry.name} at layer {layer!r} came out as NaN or infinity", "finite activations")
 
 
 def _blank(maps: Maps, recipe: Recipe, scene: Scene) -> list[str]:

@@ -236,7 +236,7 @@ class Evidence:
         along = self._layout.from_stack(direction.to(said.dtype), torch.zeros_like(said))
         with torch.enable_grad():
             slope = self._view.differentiate(self._view.score, {self._layer: said}, create_graph=True)[self._layer]
-            bend = _gradients((slope * along).sum(), [said], False)[0] if slope.requires_grad else None
+            bend = _directional(slope, said, along, create_graph=self._scene.options.differentiable)
         return torch.zeros_like(direction) if bend is None else _precise(self._layout.to_stack(bend))
 
     def _each_image(self) -> range:
@@ -278,6 +278,14 @@ def _gradients(score: Tensor, said: list[Tensor], create_graph: bool) -> list[Te
         total = score.float().sum() * scale if scale != 1 else score.sum()
     found = torch.autograd.grad(total, said, retain_graph=True, create_graph=create_graph, allow_unused=True)
     return [None if g is None else g if scale == 1 else g.float() / scale for g in found]
+
+
+def _directional(slope: Tensor, said: Tensor, along: Tensor, *, create_graph: bool) -> Tensor | None:
+    """d(slope . along)/d(said), `along` held fixed; None where the slope does not bend."""
+    if not slope.requires_grad:
+        return None
+    options = {"retain_graph": True, "create_graph": create_graph, "allow_unused": True}
+    return torch.autograd.grad(slope, said, grad_outputs=along, **options)[0]
 
 
 def _precise(x: Tensor) -> Tensor:

@@ -6,12 +6,14 @@ from typing import Any
 from torch import nn
 
 from ..errors import BadValue, UnknownName, unknown
+from . import bundled as _bundled
 from . import timm as _timm
 from . import torchvision as _torchvision
 from .plain import plain, unwrapped
 from .subject import OVERRIDES, Subject
 
 _LIBRARIES: dict[str, Callable[[], list[str]]] = {
+    "bundled": _bundled.names,
     "torchvision": _torchvision.names,
     "timm": _timm.names,
 }
@@ -67,6 +69,8 @@ def _module(model: nn.Module, weights: Any) -> Subject:
 
 
 def _named(name: str, weights: Any, options: dict[str, Any]) -> Subject:
+    if name in _bundled.names():
+        return _bundled.bundled(name, weights, **options)
     library, slash, rest = name.partition("/")
     if slash and library == "torchvision":
         return _torchvision.torchvision(rest, weights, **options)
