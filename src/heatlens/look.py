@@ -10,6 +10,7 @@ from torch import Tensor
 from .averaging import Average, find_average
 from .engine.batching import Progress
 from .engine.evaluating import evaluating
+from .engine.evidence import Evidence
 from .engine.replay import Inputs
 from .engine.scene import Options, Scene, View
 from .errors import NotFinite, ScoreIndifferent
@@ -141,7 +142,7 @@ def _map(subject: Subject, view: View, recipe: Recipe, upsample: bool) -> Maps:
     found = []
     for layer in recipe.layers:
         try:
-            evidence = view.at(layer)
+            evidence = Evidence(view, layer)
             maps = function(*(getattr(evidence, word) for word in needs(function)), **settings)
         except ScoreIndifferent as error:
             raise _with_advice(error, subject, view, layer) from None

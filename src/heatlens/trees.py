@@ -60,15 +60,15 @@ def version(tensor: Tensor) -> int:
     return -1 if tensor.is_inference() else tensor._version
 
 
-def close(got: Tree, expected: Tree) -> bool:
-    """Whether two outputs agree to single-precision rounding of a deep network."""
+def close(got: Tree, expected: Tree, tolerance: float = 1e-4) -> bool:
+    """Whether two outputs agree to rounding in a deep network: `tolerance` is a share of the largest value."""
     pairs = list(zip(tensors(got), tensors(expected), strict=False))
-    return bool(pairs) and all(_close(a, b) for a, b in pairs if b.is_floating_point() and b.numel())
+    return bool(pairs) and all(_close(a, b, tolerance) for a, b in pairs if b.is_floating_point() and b.numel())
 
 
-def _close(got: Tensor, expected: Tensor) -> bool:
+def _close(got: Tensor, expected: Tensor, tolerance: float) -> bool:
     if got.shape != expected.shape:
         return False
-    coarse = 1e-2 if expected.dtype in (torch.float16, torch.bfloat16) else 1e-4
+    coarse = max(tolerance, 1e-2) if expected.dtype in (torch.float16, torch.bfloat16) else tolerance
     allowed = coarse * float(expected.detach().abs().max()) + 1e-12
     return torch.allclose(got.float(), expected.float(), rtol=10 * coarse, atol=allowed)

@@ -6,8 +6,9 @@ from torch import Tensor, nn
 
 import heatlens
 from heatlens.engine.evaluating import evaluating
+from heatlens.engine.evidence import Evidence
 from heatlens.engine.replay import Inputs
-from heatlens.engine.scene import Evidence, Options, Scene
+from heatlens.engine.scene import Options, Scene
 from heatlens.errors import EvidenceMissing, LayerNotReached, NotFinite, ScoreIndifferent, UnknownName
 from heatlens.models.layouts import ChannelsFirst
 from heatlens.registry import EVIDENCE
@@ -66,7 +67,7 @@ def test_activations_and_gradients_are_those_of_the_tail(curved: Curved, images:
     stack = curved.stem(images).detach().requires_grad_()
     expected = torch.autograd.grad(tail_of(curved, stack)[:, 2].sum(), stack)[0]
     with evaluating(curved):
-        evidence = scene_of(curved, images, "stem").under([Logit(2)] * 2).at("stem")
+        evidence = Evidence(scene_of(curved, images, "stem").under([Logit(2)] * 2), "stem")
         torch.testing.assert_close(evidence.activations, stack.detach())
         torch.testing.assert_close(evidence.gradients, expected)
 
@@ -79,7 +80,7 @@ def test_in_place_operations_behind_a_layer_do_not_change_what_was_seen(images: 
     found = {}
     for name, model in (("clean", clean), ("dirty", dirty)):
         with evaluating(model):
-            evidence = scene_of(model, images, "stem").under([Logit(0)] * 2).at("stem")
+            evidence = Evidence(scene_of(model, images, "stem").under([Logit(0)] * 2), "stem")
             found[name] = evidence.activations.clone(), evidence.gradients.clone()
     assert (found["clean"][0] < 0).any()
     torch.testing.assert_close(found["dirty"], found["clean"])
@@ -100,7 +101,7 @@ def test_second_derivatives(curved: Curved, images: Tensor) -> None:
     direction = torch.rand_like(stack)
     _, expected = torch.autograd.functional.hvp(lambda a: tail_of(curved, a)[:, 1].sum(), stack, direction)
     with evaluating(curved):
-        evidence = scene_of(curved, images, "stem", curvature=True).under([Logit(1)] * 2).at("stem")
+        evidence = Evidence(scene_of(curved, images, "stem", curvature=True).under([Logit(1)] * 2), "stem")
         got = evidence.curvature(direction)
     assert expected.abs().max() > 1e-4
     torch.testing.assert_close(got, expected)
@@ -114,7 +115,7 @@ def test_scores_and_gradients_with_other_activations(curved: Curved, images: Ten
     expected = torch.stack([torch.autograd.grad(y.sum(), v)[0] for y, v in zip(scores, varied, strict=True)]).mean(0)
     with evaluating(curved):
         scene = scene_of(curved, images, "stem", tails=frozenset({"stem"}))
-        evidence = scene.under([Logit(0)] * 2).at("stem")
+        evidence = Evidence(scene.under([Logit(0)] * 2), "stem")
         assert scene.tail("stem").way == "expanded"
         vary = lambda a, k: a * factors[k].reshape(-1, 1, 1, 1)  # noqa: E731
         torch.testing.assert_close(evidence.score_with(vary, 3), torch.stack(scores, 1).detach())
@@ -124,7 +125,7 @@ def test_scores_and_gradients_with_other_activations(curved: Curved, images: Ten
 def test_perturbed_pictures(curved: Curved, images: Tensor) -> None:
     others = [images * 0.5, images.flip(-1)]
     with evaluating(curved):
-        evidence = scene_of(curved, images, "stem").under([Logit(0)] * 2).at("stem")
+        evidence = Evidence(scene_of(curved, images, "stem").under([Logit(0)] * 2), "stem")
         got = list(evidence.perturbed(others))
     for (activations, gradients), picture in zip(got, others, strict=True):
         stack = curved.stem(picture).detach().requires_grad_()
@@ -136,16 +137,16 @@ def test_class_weights_of_a_linear_head() -> None:
     model, images = Gap().eval(), torch.rand(2, 3, 12, 12)
     with evaluating(model):
         scene = scene_of(model, images, "relu")
-        logit = scene.under([Logit(3), Logit(1)]).at("relu").class_weights
+        logit = Evidence(scene.under([Logit(3), Logit(1)]), "relu").class_weights
         torch.testing.assert_close(logit, model.head.weight[[3, 1]].detach())
         p = model(images).softmax(1)
         contrast = torch.stack([p[i, 2] * (model.head.weight[2] - p[i] @ model.head.weight) for i in range(2)])
-        torch.testing.assert_close(scene.under([Probability(2)] * 2).at("relu").class_weights, contrast.detach())
+        torch.testing.assert_close(Evidence(scene.under([Probability(2)] * 2), "relu").class_weights, contrast.detach())
 
 
 def test_class_weights_are_refused_where_the_head_is_not_linear(curved: Curved, images: Tensor) -> None:
     with evaluating(curved), pytest.raises(EvidenceMissing, match=r"cam needs a head.*global average pooling") as error:
-        scene_of(curved, images, "act").under([Logit(0)] * 2).at("act").class_weights  # noqa: B018
+        Evidence(scene_of(curved, images, "act").under([Logit(0)] * 2), "act").class_weights  # noqa: B018
     assert "grad_cam" in str(error.value)
 
 

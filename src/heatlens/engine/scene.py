@@ -1,6 +1,6 @@
 """One forward pass over a batch of images, shared by everything that is asked of it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,13 +12,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..errors import LayerNotReached, NotFinite, ScoreIndifferent
 from ..notation import Stack
-from ..targets import Target, logits_of, score_each
-from ..trees import Tree, map_tensors, tensors
-from .batching import Progress, chunk_size, chunked
+from ..targets import Target, score_each
+from ..trees import Tree, tensors
+from .batching import Progress
 from .capture import capture, find_layers
+from .derivatives import gradients
 from .evaluating import device_of
-from .heads import linear_head
 from .replay import Inputs, Recorder, Tail
+from .swift import swift_copy
 
 
 class Layout(Protocol):
@@ -97,6 +98,12 @@ class Scene:
         return self._tails[layer]
 
     @cached_property
+    def swift(self) -> nn.Module:
+        """A private copy of the model that answers faster, or the model itself."""
+        with self.precisely():
+            return swift_copy(self.model, self.inputs)
+
+    @cached_property
     def _tails(self) -> dict[str, Tail]:
         return {}
 
@@ -140,9 +147,6 @@ class View:
     def __init__(self, scene: Scene, targets: tuple[Target, ...]) -> None:
         self.scene, self.targets = scene, targets
 
-    def at(self, layer: str) -> "Evidence":
-        return Evidence(self, layer)
-
     @cached_property
     def score(self) -> Tensor:
         """y: (n,)."""
@@ -156,150 +160,11 @@ class View:
 
     def differentiate(self, score: Tensor, said: Mapping[str, Tensor], *, create_graph: bool) -> dict[str, Tensor]:
         """d(score)/d(said); `ScoreIndifferent` where there is no path."""
-        found = _gradients(score, list(said.values()), create_graph)
+        found = gradients(list(said.values()), score, create_graph=create_graph)
         for name, gradient in zip(said, found, strict=True):
             if gradient is None:
                 raise ScoreIndifferent(f"the score of {self.targets[0]} does not depend on layer {name!r}")
         return dict(zip(said, found, strict=True))  # type: ignore[arg-type]
-
-
-class Evidence:
-    """What is known at one layer.  Its public names are the vocabulary of the methods."""
-
-    def __init__(self, view: View, layer: str) -> None:
-        self._view, self._scene, self._layer = view, view.scene, layer
-        self._layout = view.scene.layout(layer)
-
-    @cached_property
-    def activations(self) -> Stack:
-        said = self._scene.said[self._layer]
-        return _precise(self._layout.to_stack(said if self._scene.options.differentiable else said.detach()))
-
-    @cached_property
-    def gradients(self) -> Stack:
-        raw = self._view.gradients[self._layer]
-        gradients = self._layout.to_stack(raw)
-        _check_reached(raw, gradients, self._layer, self._view.targets[0])
-        return _precise(gradients)
-
-    @property
-    def images(self) -> Tensor:
-        return _precise(self._scene.images)
-
-    @property
-    def baseline(self) -> Tensor:
-        return self._scene.baseline.to(self.images).expand_as(self.images)
-
-    @cached_property
-    def class_weights(self) -> Tensor:
-        head = linear_head(self._scene.model, self.activations, self._scene.outputs, self._layer)
-        logits = logits_of(self._scene.outputs)
-        with torch.enable_grad():
-            leaf = logits.detach().requires_grad_()
-            outputs = map_tensors(lambda t: leaf if t is logits else t, self._scene.outputs)
-            score = score_each(outputs, self._view.targets)
-            by_class = torch.autograd.grad(score.sum(), leaf)[0]  # dy/d(logits): one-hot for a class's logit
-        return _precise(by_class) @ head.to(_precise(by_class))
-
-    def perturbed(self, pictures: Iterable[Tensor]) -> Iterator[tuple[Stack, Stack]]:
-        for images in pictures:
-            outputs, said = self._scene.pictures(images.to(self._scene.images))
-            with torch.enable_grad():
-                score = score_each(outputs, self._view.targets)
-            raw = self._view.differentiate(score, {self._layer: said[self._layer]}, create_graph=False)[self._layer]
-            yield (
-                _precise(self._layout.to_stack(said[self._layer].detach())),
-                _precise(self._layout.to_stack(raw)),
-            )
-
-    def score_with(self, vary: Callable[[Stack, Tensor], Stack], count: int) -> Tensor:
-        def scores(image: int, variations: Tensor) -> Tensor:
-            outputs = self._replayed(image, variations)
-            return _precise(score_each(outputs, [self._view.targets[image]] * len(variations)))
-
-        return torch.stack([torch.cat(list(self._varied(i, vary, count, scores))) for i in self._each_image()])
-
-    def gradients_with(self, vary: Callable[[Stack, Tensor], Stack], count: int) -> Stack:
-        def summed_gradient(image: int, variations: Tensor) -> Tensor:
-            with torch.enable_grad():
-                leaf = variations.detach().requires_grad_()
-                outputs = self._replayed(image, leaf.clone())
-                score = score_each(outputs, [self._view.targets[image]] * len(leaf))
-            raw = self._view.differentiate(score, {self._layer: leaf}, create_graph=False)[self._layer]
-            return _precise(self._layout.to_stack(raw)).sum(0)
-
-        sums = [torch.stack(list(self._varied(i, vary, count, summed_gradient))).sum(0) for i in self._each_image()]
-        return torch.stack(sums) / count
-
-    def curvature(self, direction: Stack) -> Stack:
-        said = self._scene.said[self._layer]
-        along = self._layout.from_stack(direction.to(said.dtype), torch.zeros_like(said))
-        with torch.enable_grad():
-            slope = self._view.differentiate(self._view.score, {self._layer: said}, create_graph=True)[self._layer]
-            bend = _directional(slope, said, along, create_graph=self._scene.options.differentiable)
-        return torch.zeros_like(direction) if bend is None else _precise(self._layout.to_stack(bend))
-
-    def _each_image(self) -> range:
-        return range(self._scene.inputs.batch)
-
-    def _replayed(self, image: int, variations: Tensor) -> Tree:
-        with self._scene.precisely():
-            return self._scene.tail(self._layer)(variations, image)
-
-    def _varied(
-        self,
-        image: int,
-        vary: Callable[[Stack, Tensor], Stack],
-        count: int,
-        work: Callable[[int, Tensor], Tensor],
-    ) -> Iterator[Tensor]:
-        """work(image, its variations as the layer would say them), chunk by chunk."""
-        said = self._scene.said[self._layer].detach()[image : image + 1]
-        stack = self._layout.to_stack(said)
-
-        def one_chunk(start: int, stop: int) -> Tensor:
-            varied = vary(stack, torch.arange(start, stop, device=stack.device))
-            return work(image, self._layout.from_stack(varied, said.expand(stop - start, *said.shape[1:])))
-
-        def progress(done: int, _: int) -> None:
-            if self._scene.options.progress is not None:
-                self._scene.options.progress(image * count + done, self._scene.inputs.batch * count)
-
-        size = chunk_size(said.numel() * said.element_size(), said.device)
-        return chunked(one_chunk, count, size, progress)
-
-
-def _gradients(score: Tensor, said: list[Tensor], create_graph: bool) -> list[Tensor | None]:
-    """d(sum of scores)/d(said); half precision is scaled up on the way so that small gradients survive."""
-    if not score.requires_grad:
-        return [None] * len(said)
-    scale = 2.0**10 if said[0].dtype == torch.float16 else 1.0
-    with torch.enable_grad():
-        total = score.float().sum() * scale if scale != 1 else score.sum()
-    found = torch.autograd.grad(total, said, retain_graph=True, create_graph=create_graph, allow_unused=True)
-    return [None if g is None else g if scale == 1 else g.float() / scale for g in found]
-
-
-def _directional(slope: Tensor, said: Tensor, along: Tensor, *, create_graph: bool) -> Tensor | None:
-    """d(slope . along)/d(said), `along` held fixed; None where the slope does not bend."""
-    if not slope.requires_grad:
-        return None
-    options = {"retain_graph": True, "create_graph": create_graph, "allow_unused": True}
-    return torch.autograd.grad(slope, said, grad_outputs=along, **options)[0]
-
-
-def _precise(x: Tensor) -> Tensor:
-    """At least float32."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-
-
-def _check_reached(raw: Tensor, gradients: Stack, layer: str, target: Target) -> None:
-    """A stack of exact zeros where the raw gradient is not: only the prefix tokens reach the score."""
-    if raw.numel() > gradients.numel() and not bool(gradients.any()) and bool(raw.any()):
-        raise ScoreIndifferent(
-            f"the score of {target} does not depend on the patches of layer {layer!r}: "
-            "there only the class token reaches the output"
-        )
 
 
 def _check_finite(model: nn.Module, outputs: Tree) -> None:

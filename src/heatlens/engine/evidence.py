@@ -1,0 +1,193 @@
+"""What is known at one layer of a scene, for one target per image.  Its public names are the methods' vocabulary."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..errors import EvidenceMissing
+from ..notation import Stack, resize
+from ..targets import ClassTarget, Probability, class_logits, logits_of, score_each
+from ..trees import Tree, map_tensors
+from . import rules
+from .batching import Progress, chunk_size, chunked, picture_chunk
+from .derivatives import check_reached, directional, gradients, precise
+from .heads import linear_head
+from .scene import View
+
+
+class Evidence:
+    """What is known at one layer.  Its public names are the vocabulary of the methods."""
+
+    def __init__(self, view: View, layer: str) -> None:
+        self._view, self._scene, self._layer = view, view.scene, layer
+        self._layout = view.scene.layout(layer)
+
+    @cached_property
+    def activations(self) -> Stack:
+        said = self._scene.said[self._layer]
+        return precise(self._layout.to_stack(said if self._scene.options.differentiable else said.detach()))
+
+    @cached_property
+    def gradients(self) -> Stack:
+        raw = self._view.gradients[self._layer]
+        gradients = self._layout.to_stack(raw)
+        check_reached(raw, gradients, self._layer, self._view.targets[0])
+        return precise(gradients)
+
+    @property
+    def images(self) -> Tensor:
+        return precise(self._scene.images)
+
+    @property
+    def baseline(self) -> Tensor:
+        return self._scene.baseline.to(self.images).expand_as(self.images)
+
+    @cached_property
+    def class_weights(self) -> Tensor:
+        head = linear_head(self._scene.model, self.activations, self._scene.outputs, self._layer)
+        logits = logits_of(self._scene.outputs)
+        with torch.enable_grad():
+            leaf = logits.detach().requires_grad_()
+            outputs = map_tensors(lambda t: leaf if t is logits else t, self._scene.outputs)
+            score = score_each(outputs, self._view.targets)
+            by_class = torch.autograd.grad(score.sum(), leaf)[0]  # dy/d(logits): one-hot for a class's logit
+        return precise(by_class) @ head.to(precise(by_class))
+
+    def enlarge(self, stack: Stack) -> Stack:
+        return resize(stack, tuple(self._scene.images.shape[2:]))
+
+    def perturbed(self, pictures: Iterable[Tensor]) -> Iterator[tuple[Stack, Stack]]:
+        for images in pictures:
+            shown = images.to(self._scene.images)
+            outputs, everything = self._scene.pictures(shown)
+            said = everything[self._layer]
+            with torch.enable_grad():
+                score = score_each(outputs, self._view.targets)
+            raw = self._view.differentiate(score, {self._layer: said}, create_graph=False)[self._layer]
+            layout = self._scene.read_layout(self._layer, said, shown)
+            yield precise(layout.to_stack(said.detach())), precise(layout.to_stack(raw))
+
+    def score_under(self, pictures: Callable[[int, Tensor], Tensor], count: int, probability: bool = False) -> Tensor:
+        return torch.stack([self._scored(i, pictures, count, probability) for i in self._each_image()])
+
+    def score_with(self, vary: Callable[[Stack, Tensor], Stack], count: int) -> Tensor:
+        def scores(image: int, variations: Tensor) -> Tensor:
+            outputs = self._replayed(image, variations)
+            return precise(score_each(outputs, [self._view.targets[image]] * len(variations)))
+
+        return torch.stack([torch.cat(list(self._varied(i, vary, count, scores))) for i in self._each_image()])
+
+    def gradients_with(self, vary: Callable[[Stack, Tensor], Stack], count: int) -> Stack:
+        def summed_gradient(image: int, variations: Tensor) -> Tensor:
+            with torch.enable_grad():
+                leaf = variations.detach().requires_grad_()
+                outputs = self._replayed(image, leaf.clone())
+                score = score_each(outputs, [self._view.targets[image]] * len(leaf))
+            raw = self._view.differentiate(score, {self._layer: leaf}, create_graph=False)[self._layer]
+            return precise(self._layout.to_stack(raw)).sum(0)
+
+        sums = [torch.stack(list(self._varied(i, vary, count, summed_gradient))).sum(0) for i in self._each_image()]
+        return torch.stack(sums) / count
+
+    def curvature(self, direction: Stack) -> Stack:
+        said = self._scene.said[self._layer]
+        along = self._layout.from_stack(direction.to(said.dtype), torch.zeros_like(said))
+        with torch.enable_grad():
+            slope = self._view.differentiate(self._view.score, {self._layer: said}, create_graph=True)[self._layer]
+            bend = directional(slope, said, along, create_graph=self._scene.options.differentiable)
+        return torch.zeros_like(direction) if bend is None else precise(self._layout.to_stack(bend))
+
+    def full_gradients(self, images: Tensor | None = None) -> list[Tensor]:
+        shown = (self._scene.images if images is None else images.to(self._scene.images)).detach()
+        with torch.enable_grad(), self._scene.precisely(), rules.biases() as found:
+            leaf = shown.requires_grad_()
+            score = score_each(self._scene.inputs.showing(leaf * 1).run(self._scene.model), self._view.targets)
+        flows = gradients([leaf, *(out for out, _ in found)], score)
+        terms = [(leaf.detach(), flows[0]), *((bias, flow) for (_, bias), flow in zip(found, flows[1:], strict=True))]
+        return [precise(value * flow) for value, flow in terms if flow is not None]
+
+    def propagated(self, rule: Literal["guided", "rescale", "relevance"]) -> Stack:
+        if rule == "guided":
+            return self._guided()
+        passes = {"rescale": self._rescaled, "relevance": self._relevant}
+        return torch.cat([precise(self._layout.to_stack(passes[rule](i))) for i in self._each_image()])
+
+    def _guided(self) -> Tensor:
+        with torch.enable_grad(), self._scene.precisely(), rules.guided():
+            leaf = self._scene.images.detach().requires_grad_()
+            score = score_each(self._scene.inputs.showing(leaf * 1).run(self._scene.model), self._view.targets)
+        (flow,) = gradients([leaf], score)
+        return precise(torch.zeros_like(leaf) if flow is None else flow)
+
+    def _rescaled(self, image: int) -> Tensor:
+        """Contributions of the layer's places, beside a layer that says nothing but what its prefix tokens say."""
+        said = self._scene.said[self._layer].detach()[image : image + 1]
+        silent = self._layout.from_stack(torch.zeros_like(self._layout.to_stack(said)), said)
+        with torch.enable_grad(), rules.rescaled():
+            leaf = torch.cat([said, silent]).requires_grad_()
+            score = score_each(self._replayed(image, leaf * 1), [self._view.targets[image]] * 2)[:1]
+        (multipliers,) = gradients([leaf], score)
+        return torch.zeros_like(said) if multipliers is None else multipliers[:1] * (said - silent)
+
+    def _relevant(self, image: int) -> Tensor:
+        said = self._scene.said[self._layer].detach()[image : image + 1]
+        with torch.enable_grad(), rules.relevant():
+            leaf = said.clone().requires_grad_()
+            logits = class_logits(self._replayed(image, leaf * 1))
+        start = torch.full_like(logits, -1 / logits.shape[1])
+        start[:, self._class_of(image)] = 1
+        (flow,) = torch.autograd.grad(logits, leaf, start, allow_unused=True)
+        return torch.zeros_like(said) if flow is None else flow
+
+    def _class_of(self, image: int) -> int:
+        target = self._view.targets[image]
+        if not isinstance(target, ClassTarget) or target.index is None:
+            raise EvidenceMissing(f"the target {target} names no class", "a class", "Give a class index or name")
+        return target.index
+
+    def _scored(self, image: int, pictures: Callable[[int, Tensor], Tensor], count: int, probability: bool) -> Tensor:
+        """Scores (count,) of pictures made from one image, chunk by chunk, by the swift copy of the network."""
+        target = Probability(self._class_of(image)) if probability else self._view.targets[image]
+        watched = torch.is_grad_enabled()
+        model = self._scene.swift
+
+        def score(start: int, stop: int) -> Tensor:
+            with torch.inference_mode(not watched), self._scene.precisely():
+                made = pictures(image, torch.arange(start, stop, device=self._scene.images.device))
+                inputs = self._scene.inputs.of(image, stop - start).showing(made.to(self._scene.images.dtype))
+                return precise(score_each(inputs.run(model), [target] * (stop - start)))
+
+        size = picture_chunk(self._scene.images)
+        return torch.cat(list(chunked(score, count, size, self._progress(image, count))))
+
+    def _progress(self, image: int, count: int) -> Progress | None:
+        report, images = self._scene.options.progress, self._scene.inputs.batch
+        return None if report is None else lambda done, _: report(image * count + done, images * count)
+
+    def _each_image(self) -> range:
+        return range(self._scene.inputs.batch)
+
+    def _replayed(self, image: int, variations: Tensor) -> Tree:
+        with self._scene.precisely():
+            return self._scene.tail(self._layer)(variations, image)
+
+    def _varied(
+        self,
+        image: int,
+        vary: Callable[[Stack, Tensor], Stack],
+        count: int,
+        work: Callable[[int, Tensor], Tensor],
+    ) -> Iterator[Tensor]:
+        """work(image, its variations as the layer would say them), chunk by chunk."""
+        said = self._scene.said[self._layer].detach()[image : image + 1]
+        stack = self._layout.to_stack(said)
+
+        def one_chunk(start: int, stop: int) -> Tensor:
+            varied = vary(stack, torch.arange(start, stop, device=stack.device))
+            return work(image, self._layout.from_stack(varied, said.expand(stop - start, *said.shape[1:])))
+
+        size = chunk_size(said.numel() * said.element_size(), said.device)
+        return chunked(one_chunk, count, size, self._progress(image, count))

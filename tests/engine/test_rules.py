@@ -1,0 +1,309 @@
+"""Other backward rules, scores of pictures, bias terms, and the swift copy."""
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from heatlens.engine.evaluating import evaluating
+from heatlens.engine.evidence import Evidence
+from heatlens.engine.replay import Inputs
+from heatlens.engine.scene import Options, Scene
+from heatlens.engine.swift import swift_copy
+from heatlens.errors import EvidenceMissing
+from heatlens.models.layouts import ChannelsFirst
+from heatlens.targets import Logit
+from networks import Gap, timm_model, torchvision_model
+
+
+def evidence_of(model: nn.Module, images: Tensor, layer: str, target: int = 1) -> Evidence:
+    scene = Scene(
+        model,
+        Inputs((images,)),
+        [layer],
+        lambda name, said, shown: ChannelsFirst(),
+        torch.zeros_like(images),
+        Options(tails=frozenset({layer})),
+    )
+    return Evidence(scene.under([Logit(target)] * len(images)), layer)
+
+
+class TwoLayers(nn.Module):
+    """y = v . relu(W relu(U x)), small enough to follow by hand; the ReLU in every spelling."""
+
+    def __init__(self, relu: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.u, self.w = nn.Conv2d(1, 2, 1, bias=False), nn.Conv2d(2, 2, 1, bias=False)
+        self.relu = relu
+        with torch.no_grad():
+            self.u.weight.copy_(torch.tensor([[1.0], [-2.0]]).reshape(2, 1, 1, 1))
+            self.w.weight.copy_(torch.tensor([[3.0, -1.0], [-4.0, 5.0]]).reshape(2, 2, 1, 1))
+        self.v = nn.Parameter(torch.tensor([[2.0, -1.0], [0.0, 0.0]]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(self.w(self.relu(self.u(x)))).sum((2, 3)) @ self.v.T
+
+
+def in_place(x: Tensor) -> Tensor:
+    F.relu_(x)
+    return x
+
+
+SPELLINGS = [F.relu, torch.relu, nn.ReLU(), nn.ReLU(inplace=True), Tensor.relu, torch.relu_, in_place]
+
+
+@pytest.mark.parametrize("relu", SPELLINGS)
+def test_guided_backpropagation_by_hand(relu: Callable[[Tensor], Tensor]) -> None:
+    # x = 1: u = (1, -2) -> (1, 0); w = (3, -4) -> (3, 0).  Back from v = (2, -1): at the second ReLU (2, 0);
+    # through w: (6, -2); at the first ReLU (6, 0); through u: 6.
+    # x = -1: u = (-1, 2) -> (0, 2); w = (-2, 10) -> (0, 10).  Back: at the second ReLU (0, 0), as -1 is not positive.
+    model, images = TwoLayers(relu).eval(), torch.tensor([[[[1.0, -1.0]]]])
+    with evaluating(model):
+        found = evidence_of(model, images, "u", target=0).propagated("guided")
+    torch.testing.assert_close(found, torch.tensor([[[[6.0, 0.0]]]]))
+
+
+def test_guided_backpropagation_is_the_gradient_where_nothing_is_negative() -> None:
+    torch.manual_seed(0)
+    model, images = Gap(inplace=True).eval(), torch.rand(2, 3, 8, 8)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.abs_()
+    leaf = images.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(model(leaf)[:, 1].sum(), leaf)
+    with evaluating(model):
+        torch.testing.assert_close(evidence_of(model, images, "body").propagated("guided"), expected)
+
+
+def test_guided_backpropagation_needs_relus() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Tanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with evaluating(model), pytest.raises(EvidenceMissing, match=r"rule for ReLUs.*grad_cam"):
+        evidence_of(model, torch.rand(1, 3, 4, 4), "0").propagated("guided")
+
+
+class Tail(nn.Module):
+    """A stem, then a tail with max pooling and several nonlinearities."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 5, 3, padding=1)
+        self.tail = nn.Sequential(
+            nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(5, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(24, 7), nn.ReLU(),
+            nn.Linear(7, 4),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.tail(self.stem(x))
+
+
+def test_rescaled_contributions_are_complete() -> None:
+    torch.manual_seed(0)
+    model, images = Tail().double().eval(), torch.rand(3, 3, 8, 8, dtype=torch.float64)
+    with evaluating(model):
+        found = evidence_of(model, images, "stem").propagated("rescale")
+        stack = model.stem(images)
+        change = model.tail(stack)[:, 1] - model.tail(torch.zeros_like(stack))[:, 1]
+    assert change.abs().min() > 1e-3
+    torch.testing.assert_close(found.sum((1, 2, 3)), change)
+
+
+def test_rescaled_contributions_are_captums() -> None:
+    deep_lift = pytest.importorskip("captum.attr").DeepLift
+    torch.manual_seed(0)
+    model, images = Tail().double().eval(), torch.rand(2, 3, 8, 8, dtype=torch.float64)
+    model.tail = nn.Sequential(*[m for m in model.tail if not isinstance(m, nn.MaxPool2d)])
+    model.tail[4] = nn.Linear(6 * 36, 7).double()
+    stack = model.stem(images).detach()
+    expected = deep_lift(copy.deepcopy(model.tail)).attribute(stack, torch.zeros_like(stack), target=2)
+    with evaluating(model):
+        found = evidence_of(model, images, "stem", target=2).propagated("rescale")
+    torch.testing.assert_close(found, expected.detach())
+
+
+def test_rescaled_contributions_of_a_linear_tail() -> None:
+    torch.manual_seed(0)
+    model, images = Gap().eval(), torch.rand(2, 3, 8, 8)
+    with evaluating(model):
+        found = evidence_of(model, images, "relu").propagated("rescale")
+        stack = model.body(images).relu()
+    torch.testing.assert_close(found, model.head.weight[1].reshape(-1, 1, 1).detach() * stack / 16)
+
+
+def test_relevance_on_global_average_pooling_and_one_linear_layer() -> None:
+    torch.manual_seed(0)
+    model, images = Gap(classes=4).double().eval(), torch.rand(2, 3, 8, 8, dtype=torch.float64)
+    model.head.bias = None
+    with evaluating(model):
+        found = evidence_of(model, images, "relu").propagated("relevance")
+        stack = model.body(images).relu()
+    share = model.head.weight.clamp(min=0)[:, None, :, None, None] * stack  # (classes, n, c, h, w)
+    share = share / share.sum((2, 3, 4), keepdim=True)
+    start = torch.full((4, 1, 1, 1, 1), -0.25, dtype=torch.float64)
+    start[1] = 1
+    torch.testing.assert_close(found, (start * share).sum(0).detach())
+
+
+class Residual(nn.Module):
+    """Bias-free, with a batch norm, a shortcut, a pooling: relevance must not be lost on the way."""
+
+    def __init__(self, inplace: bool) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3, bias=False)
+        self.a, self.b = nn.Conv2d(6, 6, 3, padding=1, bias=False), nn.Conv2d(6, 6, 3, padding=1, bias=False)
+        self.norm, self.relu = nn.BatchNorm2d(6), nn.ReLU(inplace)
+        self.pool, self.head = nn.AdaptiveAvgPool2d(1), nn.Linear(6, 3, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(self.stem(x))
+        out = self.norm(self.b(self.relu(self.a(x))))
+        out += x
+        return self.head(torch.flatten(self.pool(self.relu(out)), 1))
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+def test_relevance_is_conserved(inplace: bool) -> None:
+    torch.manual_seed(0)
+    model, images = Residual(inplace).double().eval(), torch.rand(2, 3, 8, 8, dtype=torch.float64)
+    with torch.no_grad():
+        for module in (model.b, model.a, model.head):
+            module.weight.abs_()  # every output then has something positive to be shared
+    with evaluating(model):
+        found = evidence_of(model, images, "stem").propagated("relevance")
+    torch.testing.assert_close(found.sum((1, 2, 3)), torch.full((2,), 1 - 2 / 3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg11", "squeezenet1_1"])
+def test_full_gradients_are_complete(name: str) -> None:
+    model, images = torchvision_model(name, size=64)
+    model, images = model.double(), images.double()
+    with evaluating(model):
+        terms = evidence_of(model, images, "layer4" if name == "resnet18" else "features").full_gradients()
+        y = model(images)[:, 1]
+    assert terms[0].shape == images.shape
+    torch.testing.assert_close(torch.stack([t.flatten(1).sum(1) for t in terms]).sum(0), y)
+
+
+def test_full_gradients_of_other_pictures() -> None:
+    torch.manual_seed(0)
+    model, images = Gap().double().eval(), torch.rand(2, 3, 8, 8, dtype=torch.float64)
+    with evaluating(model):
+        evidence = evidence_of(model, images, "body")
+        terms = evidence.full_gradients(images.flip(-1) * 2)
+        y = model(images.flip(-1) * 2)[:, 1]
+    torch.testing.assert_close(torch.stack([t.flatten(1).sum(1) for t in terms]).sum(0), y)
+
+
+def test_scores_of_pictures() -> None:
+    torch.manual_seed(0)
+    model, images = Gap().eval(), torch.rand(2, 3, 8, 8)
+    masks = torch.rand(50, 1, 8, 8)
+    asked: list[int] = []
+
+    def pictures(i: int, k: Tensor) -> Tensor:
+        asked.append(len(k))
+        return images[i] * masks[k]
+
+    with evaluating(model):
+        evidence = evidence_of(model, images, "body")
+        logits = evidence.score_under(pictures, 50)
+        likely = evidence.score_under(pictures, 50, probability=True)
+        expected = torch.stack([torch.cat([model(x * m[None]) for m in masks]) for x in images])
+    assert max(asked) < 50, "pictures are made a few at a time"
+    torch.testing.assert_close(logits, expected[..., 1])
+    torch.testing.assert_close(likely, expected.softmax(2)[..., 1])
+
+
+def test_scores_of_pictures_can_be_differentiated() -> None:
+    torch.manual_seed(0)
+    model, images = Gap().double().eval(), torch.rand(1, 3, 8, 8, dtype=torch.float64)
+    mask = torch.rand(1, 1, 8, 8, dtype=torch.float64, requires_grad=True)
+    with evaluating(model):
+        evidence = evidence_of(model, images, "body")
+        with torch.enable_grad():
+            score = evidence.score_under(lambda i, k: images[i] * mask, 1)
+            (found,) = torch.autograd.grad(score.sum(), mask)
+            (expected,) = torch.autograd.grad(model(images * mask)[:, 1].sum(), mask)
+    torch.testing.assert_close(found, expected)
+
+
+def test_probabilities_need_a_class() -> None:
+    model, images = Gap().eval(), torch.rand(1, 3, 8, 8)
+    with evaluating(model):
+        scene = Scene(
+            model, Inputs((images,)), ["body"], lambda name, said, shown: ChannelsFirst(), images, Options(graph=False)
+        )
+        evidence = Evidence(scene.under([lambda out: out[:, 0]]), "body")
+        with pytest.raises(EvidenceMissing, match=r"names no class"):
+            evidence.score_under(lambda i, k: images, 1, probability=True)
+        torch.testing.assert_close(evidence.score_under(lambda i, k: images, 1), model(images)[:, :1])
+
+
+def norms(model: nn.Module) -> int:
+    return sum(isinstance(m, nn.BatchNorm2d) for m in model.modules())
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "densenet121", "googlenet"])
+def test_the_swift_copy_says_the_same(name: str) -> None:
+    model, images = torchvision_model(name, size=64)
+    model, images = model.double(), images.double()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    with evaluating(model):
+        swift = swift_copy(model, Inputs((images,)))
+        assert swift is not model
+        assert norms(swift) < norms(model)
+        expected = model(images)
+        torch.testing.assert_close(swift(images), expected)
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_the_swift_copy_does_not_call_the_users_hooks() -> None:
+    model, images = Gap().eval(), torch.rand(1, 3, 8, 8)
+    calls: list[int] = []
+    model.body.register_forward_hook(lambda *_: calls.append(1))
+    with evaluating(model):
+        swift = swift_copy(model, Inputs((images,)))
+        calls.clear()
+        swift(images)
+    assert calls == []
+    assert len(model.body._forward_hooks) == 1
+
+
+class Uncopyable(Gap):
+    def __deepcopy__(self, memo: object) -> "Uncopyable":
+        raise TypeError("no copies")
+
+
+def test_a_model_that_cannot_be_copied_is_used_as_it_is() -> None:
+    model = Uncopyable().eval()
+    with evaluating(model):
+        assert swift_copy(model, Inputs((torch.rand(1, 3, 8, 8),))) is model
+
+
+def test_a_norm_that_is_not_behind_its_convolution_alone_is_not_folded() -> None:
+    class Twice(nn.Module):
+        """The convolution's output is used beside the norm as well."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm, self.head = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.conv(x)
+            return self.head((self.norm(y) + y).mean((2, 3)))
+
+    model = Twice().eval()
+    with torch.no_grad():
+        model.norm.running_mean.fill_(0.3)
+        model.norm.running_var.fill_(2.0)
+    with evaluating(model):
+        assert swift_copy(model, Inputs((torch.rand(1, 3, 8, 8),))) is model
+
+
+def test_a_transformer_has_a_swift_copy_too() -> None:
+    model, images = timm_model("deit_tiny_patch16_224", img_size=64)
+    with evaluating(model):
+        swift = swift_copy(model, Inputs((images,)))
+        torch.testing.assert_close(swift(images), model(images), rtol=1e-4, atol=1e-5)
