@@ -14,7 +14,7 @@ from .engine.evidence import Evidence
 from .engine.replay import Inputs
 from .engine.scene import Options, Scene, View
 from .errors import NotFinite, ScoreIndifferent
-from .models.layers import convolutions
+from .models.layers import convolutions, stages
 from .models.subject import Subject
 from .notation import Maps, resize_maps, unit_scale
 from .recipe import Recipe
@@ -81,10 +81,11 @@ def look(
 def _with_layers(subject: Subject, inputs: Inputs, recipe: Recipe) -> Recipe:
     if recipe.layers:
         return recipe
-    if recipe.entry.layers == "convolutions" and not subject.layers:
-        found = convolutions(subject.model, inputs.args, inputs.kwargs, subject.reading)
-        return replace(recipe, layers=found or subject.default_layers(*inputs.args, **inputs.kwargs))
-    return replace(recipe, layers=subject.default_layers(*inputs.args, **inputs.kwargs))
+    meant = {"convolutions": convolutions, "stages": stages}.get(recipe.entry.layers)
+    if meant is None:
+        return replace(recipe, layers=subject.default_layers(*inputs.args, **inputs.kwargs))
+    found = meant(subject.model, inputs.args, inputs.kwargs, subject.reading)
+    return replace(recipe, layers=found or subject.default_layers(*inputs.args, **inputs.kwargs))
 
 
 def _scene(subject: Subject, inputs: Inputs, recipes: Sequence[Recipe], wishes: Wishes) -> Scene:
@@ -149,8 +150,12 @@ def _map(subject: Subject, view: View, recipe: Recipe, upsample: bool) -> Maps:
         except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
             raise _not_finite(recipe, layer) from None
         _check(maps, recipe, layer)
-        found.append(resize_maps(maps, size) if upsample or len(recipe.layers) > 1 else maps)
-    return found[0] if len(found) == 1 else recipe.fusion(found)
+        found.append(maps)
+    if len(found) == 1:
+        return resize_maps(found[0], size) if upsample else found[0]
+    if getattr(recipe.fusion, "native", False):
+        return resize_maps(recipe.fusion(found), size)
+    return recipe.fusion([resize_maps(maps, size) for maps in found])
 
 
 def _with_advice(error: ScoreIndifferent, subject: Subject, view: View, layer: str) -> ScoreIndifferent:

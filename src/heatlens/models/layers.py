@@ -69,6 +69,20 @@ def convolutions(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     )
 
 
+def stages(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
+    """The last layer of every resolution, shallow to deep; the deepest is the recommended one."""
+    inputs = Inputs(args, kwargs)
+    with evaluating(model):
+        found, outputs = survey(model, inputs)
+        deepest = _recommended(model, inputs, reading, found, outputs)
+    last: dict[tuple[int, ...], str] = {}
+    for layer in found[: 1 + next((i for i, f in enumerate(found) if f.name == deepest), -1)]:
+        space = _space(layer, inputs, reading)
+        if prod(space) > 1:
+            last[space] = layer.name
+    return tuple(last[space] for space in sorted(last, key=prod, reverse=True))
+
+
 def _recommended(model: nn.Module, inputs: Inputs, reading: Reading, found: list[Found], outputs: Tree) -> str | None:
     candidates = list(_candidates(found, inputs, reading, outputs))
     if not candidates:
