@@ -9,8 +9,8 @@ from .errors import unknown
 from .fusion import Fusion, find_fusion
 from .registry import Entry, Method, as_entry, checked_settings, needs, settings
 
-_TAIL = frozenset({"score_with", "gradients_with"})
-_WITHOUT_TARGET = frozenset({"activations", "images", "baseline"})
+_TAIL = frozenset({"score_with", "gradients_with", "propagated"})
+_WITHOUT_TARGET = frozenset({"activations", "images", "baseline", "enlarge"})
 _GRAPH = frozenset({"gradients", "curvature"})
 
 
@@ -60,7 +60,7 @@ def recipes(
     average: str | Average | None,
 ) -> list[Recipe]:
     """One recipe per method; each setting goes to the methods that have it, and must belong to one."""
-    methods = [method] if isinstance(method, str | Recipe) or callable(method) else list(method)
+    methods: list[Any] = list(method) if isinstance(method, list | tuple) else [method]
     entries = [as_entry(m.method if isinstance(m, Recipe) else m) for m in methods]
     known = {key for entry in entries for key in settings(entry.function)}
     for key in given:

@@ -17,19 +17,20 @@ def built(build: Callable[[], T], name: str, arguments: dict[str, Any]) -> T:
             raise
         said = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         raise BadValue(
-            f"{name} cannot be built with {said}: {_first_line(error)}", "arguments that the model's constructor takes"
+            f"{name} cannot be built with {said}: {first_line(error)}", "arguments that the model's constructor takes"
         ) from error
 
 
 def unavailable(name: str, error: BaseException) -> ModelUnavailable:
     """The weights of a name are neither here nor to be had."""
     return ModelUnavailable(
-        f"the weights of {name} are not on this machine and could not be downloaded ({_first_line(error)})",
+        f"the weights of {name} are not on this machine and could not be downloaded ({first_line(error)})",
         "a network connection, or the file",
         'give weights=FILE, or weights="none" for random weights',
     )
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What went wrong, as a phrase."""
     lines = str(getattr(error, "reason", error)).strip().splitlines()
     return (lines[0] if lines else type(error).__name__).strip().rstrip(".")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ModelUnavailable
+from .building import first_line
 
 _INSIDE = ("state_dict", "model_state_dict", "model", "net", "weights")
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
@@ -31,7 +32,7 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         ) from None
     except Exception as error:
         raise ModelUnavailable(
-            f"{file.name} cannot be read: {str(error).splitlines()[0]}", "an undamaged safetensors or torch file"
+            f"{file.name} cannot be read: {first_line(error)}", "an undamaged safetensors or torch file"
         ) from None
     return _tensors(state, file.name)
 

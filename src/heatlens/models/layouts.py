@@ -108,9 +108,10 @@ class Reading:
             for grid in _pyramid(size, self.patch):
                 if tokens - prod(grid) in prefixes:
                     return grid, tokens - prod(grid)
-        for prefix in prefixes:
-            if (proportional := _factors(tokens - prefix, size)) is not None:
-                return proportional, prefix
+        for exactly in (True, False):
+            for prefix in prefixes:
+                if (proportional := _factors(tokens - prefix, size, exactly)) is not None:
+                    return proportional, prefix
         return None
 
 
@@ -130,10 +131,20 @@ def _pyramid(size: Sizes, patch: Sizes) -> list[Sizes]:
     return grids
 
 
-def _factors(places: int, size: Sizes) -> Sizes | None:
-    """Two factors with the proportions of the image."""
+def _factors(places: int, size: Sizes, exactly: bool) -> Sizes | None:
+    """Two factors with the proportions of the image, exactly or up to rounding."""
     if len(size) != 2 or places < 1:
         return None
     rows = round((places * size[0] / size[1]) ** 0.5)
     grid = (rows, places // rows) if rows and places % rows == 0 else None
-    return grid if grid is not None and _proportional(grid, size) else None
+    if grid is None or (exactly and grid[0] * size[1] != grid[1] * size[0]):
+        return None
+    return grid if _patches(grid, size) else None
+
+
+def _patches(grid: Sizes, size: Sizes) -> bool:
+    """Whether square patches of some size lie on this grid, the last ones whole, cut or left away."""
+    return any(
+        grid in (tuple(side // patch for side in size), tuple(-(-side // patch) for side in size))
+        for patch in range(1, min(size) + 1)
+    )

@@ -1,6 +1,8 @@
 """A model made ready: what it is called, what it expects of a photo, what its classes are, how its layers are read."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from operator import index
 from typing import Any
 
 import torch
@@ -113,8 +115,17 @@ class Subject:
 
 def _numbers(key: str, value: Any) -> Any:
     """One number stands for all channels or both sides."""
-    if key in ("mean", "std"):
-        return (float(value),) * 3 if isinstance(value, int | float) else tuple(float(v) for v in value)
-    if key in ("size", "grid", "patch"):
-        return (int(value),) * 2 if isinstance(value, int) else tuple(int(v) for v in value)
-    return value
+    kinds: dict[str, tuple[Callable[[Any], float], int]] = {
+        "mean": (float, 3),
+        "std": (float, 3),
+        "size": (index, 2),
+        "grid": (index, 2),
+        "patch": (index, 2),
+    }
+    if key not in kinds:
+        return value
+    kind, count = kinds[key]
+    try:
+        return (kind(value),) * count if isinstance(value, int | float) else tuple(kind(v) for v in value)
+    except (TypeError, ValueError):
+        raise BadValue(f"{key}={value!r}", "a number, or a few: mean=(0.485, 0.456, 0.406), size=(224, 320)") from None

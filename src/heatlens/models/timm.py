@@ -98,7 +98,7 @@ def _check_reachable(name: str, repository: str) -> None:
 
 def _preprocessing(model: nn.Module, config: dict[str, Any]) -> Preprocessing:
     data = require("timm.data").resolve_data_config({}, model=model)
-    height, width = data["input_size"][1:]
+    height, width = _built_for(model) or data["input_size"][1:]
     resize = _RESIZE.get(data.get("crop_mode") or "center", "crop")
     cut = int(height / data["crop_pct"]), int(width / data["crop_pct"])
     return Preprocessing(
@@ -109,6 +109,12 @@ def _preprocessing(model: nn.Module, config: dict[str, Any]) -> Preprocessing:
         mean=tuple(data["mean"]),
         std=tuple(data["std"]),
     )
+
+
+def _built_for(model: nn.Module) -> tuple[int, int] | None:
+    """The size that a transformer was built for (`img_size=…`)."""
+    size = getattr(getattr(model, "patch_embed", None), "img_size", None)
+    return (int(size[0]), int(size[1])) if isinstance(size, tuple | list) else None
 
 
 def _patch(model: nn.Module) -> tuple[int, ...] | None:

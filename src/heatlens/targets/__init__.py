@@ -2,7 +2,7 @@
 
 from .classes import ClassTarget, Contrast, Logit, Negative, Probability, Rest, Sum, settle
 from .names import Classes, classes_of
-from .outputs import Target, class_logits, class_probabilities, logits_of, score_each
+from .outputs import Target, class_logits, class_probabilities, described, logits_of, score_each
 from .parse import KINDS, parse_target
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "class_logits",
     "class_probabilities",
     "classes_of",
+    "described",
     "logits_of",
     "parse_target",
     "score_each",

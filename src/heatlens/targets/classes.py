@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, Self, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from ..errors import BadValue
 from ..registry import at_least
 from ..trees import Tree
-from .outputs import Target, class_logits, class_probabilities, column
+from .outputs import Target, class_logits, class_probabilities, column, log_probabilities
 
 Names = Callable[[int], str]
 
@@ -43,6 +44,9 @@ class _OneClass:
 
     def text(self, names: Names) -> str:
         return names(self._class)
+
+    def __str__(self) -> str:
+        return f"prediction #{self.rank + 1}" if self.index is None else self.text("class {}".format)
 
     @property
     def _class(self) -> int:
@@ -75,7 +79,7 @@ class Rest(_OneClass):
     """y_c + log p_c, the score ShapleyCAM is meant for (ReST; arXiv:2501.06261)."""
 
     def __call__(self, outputs: Tree) -> Tensor:
-        log_p = class_probabilities(outputs).log()
+        log_p = log_probabilities(outputs)
         return column(class_logits(outputs), self._class) + column(log_p, self._class)
 
     def text(self, names: Names) -> str:
@@ -107,9 +111,10 @@ class Contrast(_OneClass):
         gamma = self.gamma if self.gamma is not None else {"mean": 0.6, "softmax": 1.0}[self.form]
         if self.form == "mean":
             return y_c - gamma * sum(references) / len(references)
-        p = class_probabilities(outputs)
-        weights = [column(p.detach() if self.detach else p, d) for d in self._references]
-        return sum((w * (y_c - gamma * y) for w, y in zip(weights, references, strict=True)), 0 * y_c) / sum(weights)
+        log_p = log_probabilities(outputs)
+        weights = torch.stack([column(log_p, d) for d in self._references], 1).softmax(1)  # p_d / sum p
+        differences = y_c[:, None] - gamma * torch.stack(references, 1)
+        return ((weights.detach() if self.detach else weights) * differences).sum(1)
 
     def settle(self, outputs: Tree) -> Self:
         own = super().settle(outputs)
@@ -131,6 +136,9 @@ class Negative:
 
     of: ClassTarget
 
+    def __str__(self) -> str:
+        return self.text("class {}".format)
+
     def __call__(self, outputs: Tree) -> Tensor:
         return -self.of(outputs)
 
@@ -150,6 +158,9 @@ class Sum:
     """y_a + y_b + …: several classes explained as one."""
 
     of: tuple[ClassTarget, ...]
+
+    def __str__(self) -> str:
+        return self.text("class {}".format)
 
     def __call__(self, outputs: Tree) -> Tensor:
         first, *others = (target(outputs) for target in self.of)

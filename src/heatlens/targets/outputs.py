@@ -35,8 +35,13 @@ def class_logits(outputs: Tree) -> Tensor:
 
 def class_probabilities(outputs: Tree) -> Tensor:
     """Softmax over the classes; for a model with one logit its sigmoid."""
+    return log_probabilities(outputs).exp()
+
+
+def log_probabilities(outputs: Tree) -> Tensor:
+    """Their logarithm, finite for the most hopeless class too."""
     logits = class_logits(outputs)
-    return (logits / 2 if logits_of(outputs).shape[1:] in ((), (1,)) else logits).softmax(1)
+    return (logits / 2 if logits_of(outputs).shape[1:] in ((), (1,)) else logits).log_softmax(1)
 
 
 def column(scores: Tensor, index: int) -> Tensor:
@@ -70,7 +75,7 @@ def _scalar_each(target: Target, outputs: Tree, images: int) -> Tensor:
     if not isinstance(score, Tensor) or score.numel() != images:
         got = f"a tensor {tuple(score.shape)}" if isinstance(score, Tensor) else f"a {type(score).__name__}"
         raise BadValue(
-            f"the target {_name(target)} returned {got} for {images} image{'s' * (images != 1)}",
+            f"the target {described(target)} returned {got} for {images} image{'s' * (images != 1)}",
             "one number per image (n,)",
             "for example target=lambda outputs: outputs[:, 3]",
         )
@@ -81,5 +86,6 @@ def _select(outputs: Tree, rows: list[int], images: int) -> Tree:
     return map_tensors(lambda t: t[rows] if t.ndim and t.shape[0] == images else t, outputs)
 
 
-def _name(target: Target) -> str:
+def described(target: Target) -> str:
+    """A target in words, for messages."""
     return getattr(target, "__name__", str(target))

@@ -1,0 +1,340 @@
+"""heatlens.explain: photos in, explanations out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+import heatlens
+from heatlens import Explanation, Subject
+from heatlens.errors import BadPhoto, BadValue, EvidenceMissing, HeatlensError, NotFinite, ScoreIndifferent
+from heatlens.images import Preprocessing
+from heatlens.targets import Classes
+from networks import Gap
+
+NAMES = ("cat", "dog", "cow", "hen")
+
+
+def subject(**options: Any) -> Subject:
+    torch.manual_seed(0)
+    shown = Preprocessing(size=(32, 32), mean=(0.5,) * 3, std=(0.5,) * 3)
+    return Subject("gap", Gap(**options).eval(), shown, Classes(NAMES), layers=("relu",))
+
+
+class Bright(nn.Module):
+    """Class 0 is the mean brightness, class 1 its opposite: the hires_cam map is the picture itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.look = nn.Conv2d(3, 1, 1, bias=False)
+        nn.init.constant_(self.look.weight, 1 / 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.look(x).mean((1, 2, 3))
+        return torch.stack([y, -y], 1)
+
+
+def bright(**shown: Any) -> Subject:
+    preprocessing = Preprocessing(**{"size": (32, 32), "mean": (0.0,) * 3, "std": (1.0,) * 3, **shown})
+    return Subject("bright", Bright().eval(), preprocessing, Classes(("light", "dark")), layers=("look",))
+
+
+def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)
+
+
+def spot(height: int, width: int, row: int, column: int) -> np.ndarray:
+    """Black with a white square of 9 pixels around a place."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[row - 4 : row + 5, column - 4 : column + 5] = 255
+    return pixels
+
+
+def test_one_photo_gives_one_explanation_on_its_own_pixels() -> None:
+    found = heatlens.explain(subject(), photo(40, 60), method="grad_cam", target="dog")
+    assert isinstance(found, Explanation)
+    assert found.map.shape == found.seen.shape == (40, 60)
+    assert found.map.dtype == np.float32
+    assert found.map.max() <= 1
+    assert found.raw.shape == (16, 16)
+    assert found.raw.dtype == np.float32
+    assert (found.index, found.name, found.method, found.model) == (1, "dog", "grad_cam", "gap")
+    assert found.recipe.layers == ("relu",)
+    x, y = found.peak
+    assert found.map[y, x] == found.map.max()
+
+
+def test_score_probability_and_predictions_are_the_models() -> None:
+    model, picture = subject(), photo(32, 32)
+    found = heatlens.explain(model, picture, target="cow")
+    with torch.no_grad():
+        logits = model.model(torch.from_numpy((picture / 255 - 0.5) / 0.5).float().permute(2, 0, 1)[None])[0]
+    p = logits.softmax(0)
+    assert found.score == pytest.approx(float(logits[2]), abs=1e-5)
+    assert found.probability == pytest.approx(float(p[2]), abs=1e-5)
+    order = logits.argsort(descending=True).tolist()
+    assert [name for name, _ in found.predictions] == [NAMES[i] for i in order]
+    assert heatlens.explain(model, picture).index == order[0]
+    assert heatlens.explain(model, picture, target="#3").index == order[2]
+
+
+def test_raw_is_what_attribute_gives() -> None:
+    model, picture = subject(), photo(32, 32)
+    image, _ = model.prepare(heatlens.explain(model, picture).photo)
+    expected = heatlens.attribute(model, image, method="hires_cam", target=1, upsample=False)[0]
+    assert np.allclose(heatlens.explain(model, picture, method="hires_cam", target=1).raw, expected.numpy(), atol=1e-6)
+
+
+class TestOrder:
+    def test_lists_are_flat_by_photo_method_target(self) -> None:
+        photos = [photo(40, 60, 1), photo(32, 32, 2)]
+        found = heatlens.explain(subject(), photos, method=["hires_cam", "eigen_cam"], target=["cat", "dog"])
+        got = [(e.map.shape, e.method, e.name) for e in found]
+        assert got == [
+            (shape, method, name)
+            for shape in ((40, 60), (32, 32))
+            for method in ("hires_cam", "eigen_cam")
+            for name in ("cat", "dog")
+        ]
+
+    @pytest.mark.parametrize("which", ["photos", "method", "target"])
+    def test_a_list_of_one_of_anything_is_a_list(self, which: str) -> None:
+        asked = {"photos": photo(8, 8), "method": "grad_cam", "target": 1}
+        found = heatlens.explain(subject(), **{**asked, which: [asked[which]]})
+        assert isinstance(found, list)
+        assert len(found) == 1
+
+    def test_no_photos_no_explanations(self) -> None:
+        assert heatlens.explain(subject(), []) == []
+
+    @pytest.mark.parametrize("size", [1, 2, 3, 5])
+    def test_the_batch_size_does_not_matter(self, size: int) -> None:
+        photos = [photo(20 + 7 * i, 30, i) for i in range(5)]
+        alone = [heatlens.explain(subject(), p, method="layer_cam") for p in photos]
+        together = heatlens.explain(subject(), photos, method="layer_cam", batch_size=size)
+        for one, other in zip(alone, together, strict=True):
+            assert one.index == other.index
+            assert np.allclose(one.raw, other.raw, atol=1e-5)
+            assert other.photo.height == one.photo.height
+
+    def test_a_batch_of_none_is_refused(self) -> None:
+        with pytest.raises(BadValue, match=r"batch_size=0\. Expected at least 1"):
+            heatlens.explain(subject(), [photo(8, 8)], batch_size=0)
+
+
+class TestPlace:
+    @pytest.mark.parametrize("resize", ["crop", "squash", "pad"])
+    @pytest.mark.parametrize(
+        ("height", "width", "row", "column"), [(64, 64, 20, 44), (48, 96, 12, 60), (90, 60, 55, 10)]
+    )
+    def test_the_peak_is_where_the_light_is(self, resize: str, height: int, width: int, row: int, column: int) -> None:
+        found = heatlens.explain(bright(resize=resize), spot(height, width, row, column), method="hires_cam", target=0)
+        x, y = found.peak
+        assert abs(x - column) <= 4
+        assert abs(y - row) <= 4
+
+    def test_what_the_model_did_not_see_is_said(self) -> None:
+        found = heatlens.explain(bright(resize="crop"), spot(32, 64, 16, 32), method="hires_cam", target=0)
+        assert found.seen[:, 16:48].all()
+        assert not found.seen[:, :16].any()
+        assert not found.seen[:, 48:].any()
+        assert not found.map[~found.seen].any()
+        assert heatlens.explain(bright(resize="squash"), spot(32, 64, 16, 32)).seen.all()
+
+    def test_a_peak_of_a_blank_map_is_still_a_pixel_that_was_seen(self) -> None:
+        black = np.zeros((32, 64, 3), np.uint8)
+        found = heatlens.explain(bright(resize="crop"), black, method="hires_cam", target=0)
+        assert found.peak == (16, 0)
+
+    def test_a_turned_photo_is_explained_upright(self, tmp_path: Path) -> None:
+        exif = Image.Exif()
+        exif[0x0112] = 6  # the camera was turned: rotate by 90 degrees clockwise to see it upright
+        Image.fromarray(spot(48, 96, 10, 80)).save(tmp_path / "turned.png", exif=exif)
+        found = heatlens.explain(bright(resize="squash"), tmp_path / "turned.png", method="hires_cam", target=0)
+        assert found.map.shape == (96, 48)
+        x, y = found.peak
+        assert abs(x - (47 - 10)) <= 4
+        assert abs(y - 80) <= 4
+
+    def test_photos_of_every_kind_are_the_same_photo(self, tmp_path: Path) -> None:
+        pixels = photo(24, 30)
+        Image.fromarray(pixels).save(tmp_path / "photo.png")
+        tensor = torch.from_numpy(pixels).permute(2, 0, 1)
+        kinds = [pixels, Image.fromarray(pixels), tensor, tmp_path / "photo.png", str(tmp_path / "photo.png")]
+        maps = [heatlens.explain(subject(), kind, target=1).map for kind in kinds]
+        assert all(np.array_equal(maps[0], other) for other in maps[1:])
+
+    @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "CMYK", "I;16", "1"])
+    def test_modes_of_photos(self, mode: str, tmp_path: Path) -> None:
+        if mode == "I;16":
+            Image.fromarray(photo(24, 30)[..., 0].astype(np.uint16) * 257).save(tmp_path / "x.tif")
+        else:
+            Image.fromarray(photo(24, 30)).convert(mode).save(tmp_path / "x.tif")
+        assert heatlens.explain(subject(), tmp_path / "x.tif").map.shape == (24, 30)
+
+    def test_a_photo_that_is_none_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "text.png").write_text("not a photo")
+        for bad in (tmp_path / "text.png", tmp_path / "gone.png", tmp_path, 3, None):
+            with pytest.raises(BadPhoto):
+                heatlens.explain(subject(), bad)
+
+
+class TestHow:
+    def test_a_function_is_a_method(self) -> None:
+        def strongest_channel(activations: Tensor) -> Tensor:
+            return activations.amax(1)
+
+        found = heatlens.explain(subject(), photo(20, 20), method=strongest_channel)
+        assert found.method == "strongest_channel"
+        image, _ = subject().prepare(found.photo)
+        model = subject().model
+        expected = model.relu(model.body(image)).amax(1)[0]
+        assert np.allclose(found.raw, expected.detach().numpy(), atol=1e-6)
+        named = heatlens.explain(subject(), photo(20, 20), method=lambda gradients: gradients.abs().sum(1))
+        assert named.method == "<lambda>"
+
+    def test_settings_reach_the_methods_that_have_them(self) -> None:
+        found = heatlens.explain(
+            subject(), photo(20, 20), method=["eigen_cam", "grad_cam"], settings={"centred": "true"}
+        )
+        assert [dict(e.recipe.settings) for e in found] == [{"centred": True}, {}]
+
+    def test_several_layers_are_fused(self) -> None:
+        both = heatlens.explain(
+            subject(), photo(32, 32), method="hires_cam", target=0, layers=["body.0", "relu"], fuse="maximum"
+        )
+        assert both.raw.shape == (32, 32)
+        assert both.recipe.layers == ("body.0", "relu")
+        assert both.label[1] == "hires_cam · body.0, relu"
+
+    def test_averages(self) -> None:
+        plain, flipped = (
+            heatlens.explain(subject(), photo(32, 32), method="grad_cam", target=1, average=average)
+            for average in (None, "flips")
+        )
+        assert flipped.index == plain.index
+        assert not np.allclose(flipped.map, plain.map)
+
+    def test_half_precision_is_close(self) -> None:
+        full, half = (
+            heatlens.explain(subject(), photo(32, 32), method="hires_cam", target=1, precision=precision)
+            for precision in ("fp32", "bf16")
+        )
+        assert half.raw.dtype == np.float32
+        assert not np.array_equal(half.raw, full.raw)
+        assert np.abs(half.raw - full.raw).max() < 0.03 * np.abs(full.raw).max()
+        with pytest.raises(BadValue, match=r"precision 'fp8'\. Expected one of fp32"):
+            heatlens.explain(subject(), photo(8, 8), precision="fp8")
+
+    def test_progress_is_told(self) -> None:
+        told: list[tuple[int, int]] = []
+        heatlens.explain(subject(), [photo(8, 8)] * 3, batch_size=2, progress=lambda *at: told.append(at))
+        assert told[-1] == (3, 3)
+
+
+class TestWarnings:
+    def test_assumed_preprocessing(self) -> None:
+        torch.manual_seed(0)
+        model = Gap().eval()
+        found = heatlens.explain(model, photo(20, 20))
+        assert found.warnings == ("assumed preprocessing: 224x224, ImageNet mean and std",)
+        known = heatlens.load(model, mean=0.5, std=0.5, size=32)
+        assert heatlens.explain(known, photo(20, 20)).warnings == ()
+
+    def test_a_blank_map_says_why(self) -> None:
+        found = heatlens.explain(bright(), photo(32, 32), method="grad_cam", target="dark")
+        assert not found.map.any()
+        assert len(found.warnings) == 1
+        assert "grad_cam: the map is blank: no gradient that speaks for the target" in found.warnings[0]
+        assert "hires_cam also shows" in found.warnings[0]
+
+    def test_a_dead_layer_is_named(self) -> None:
+        found = heatlens.explain(bright(), np.zeros((32, 32, 3), np.uint8), method="hires_cam", target=0)
+        assert found.warnings == ("hires_cam: the map is blank because layer 'look' returned only zeros",)
+
+
+class TestSaving:
+    @pytest.fixture
+    def found(self) -> Explanation:
+        return heatlens.explain(subject(), photo(24, 30), method="eigen_cam", target="hen")
+
+    @pytest.mark.parametrize("ending", [".png", ".jpg", ".webp", ".PNG"])
+    def test_pictures(self, found: Explanation, ending: str, tmp_path: Path) -> None:
+        path = found.save(tmp_path / f"new folder/picture{ending}")
+        with Image.open(path) as picture:
+            assert picture.width >= 448
+            assert np.asarray(picture.convert("RGB")).std() > 5
+
+    def test_maps(self, found: Explanation, tmp_path: Path) -> None:
+        assert np.array_equal(np.load(found.save(tmp_path / "map.npy")), found.map)
+
+    def test_records(self, found: Explanation, tmp_path: Path) -> None:
+        record = json.loads(found.save(str(tmp_path / "record.json")).read_text("utf-8"))
+        assert record == {
+            "photo": "photo",
+            "model": "gap",
+            "method": "eigen_cam",
+            "settings": {},
+            "layers": ["relu"],
+            "target": {"index": 3, "name": "hen"},
+            "score": found.score,
+            "probability": found.probability,
+            "peak": list(found.peak),
+            "files": [],
+            "warnings": [],
+        }
+
+    def test_nothing_half_written_stays(self, found: Explanation, tmp_path: Path, monkeypatch: Any) -> None:
+        def full(*args: Any, **options: Any) -> None:
+            raise OSError("No space left on device")
+
+        (tmp_path / "map.npy").write_bytes(b"old")
+        monkeypatch.setattr("os.replace", full)
+        monkeypatch.setattr("pathlib.Path.replace", full)
+        with pytest.raises(HeatlensError, match="No space left"):
+            found.save(tmp_path / "map.npy")
+        assert (tmp_path / "map.npy").read_bytes() == b"old"
+        assert [p.name for p in tmp_path.iterdir()] == ["map.npy"]
+
+    @pytest.mark.parametrize("name", ["map", "map.txt", "map.gif2"])
+    def test_unknown_endings(self, found: Explanation, name: str, tmp_path: Path) -> None:
+        with pytest.raises(BadValue, match=r"an ending of \.png"):
+            found.save(tmp_path / name)
+
+    def test_notebooks_see_a_picture(self, found: Explanation) -> None:
+        assert found._repr_png_().startswith(b"\x89PNG")
+        assert repr(found).startswith("Explanation(photo: 'hen', probability 0.")
+
+    def test_overlay_is_as_large_as_the_photo(self, found: Explanation) -> None:
+        assert found.overlay().size == (30, 24)
+        assert found.overlay(peak=True, cmap="jet", alpha=0.3).size == (30, 24)
+
+
+class TestRefusals:
+    def test_weights_that_are_not_numbers(self) -> None:
+        model = subject()
+        with torch.no_grad():
+            model.model.head.weight[0, 0] = float("nan")
+        with pytest.raises(NotFinite, match=r"the weights 'head.weight' of Gap contain NaN or infinity"):
+            heatlens.explain(model, photo(8, 8))
+
+    def test_the_last_block_of_a_transformer(self) -> None:
+        model = heatlens.load(
+            "timm/vit_tiny_patch16_224", weights="none", img_size=32, depth=2, embed_dim=24, num_heads=2, num_classes=3
+        )
+        torch.nn.init.normal_(model.model.head.weight)
+        with pytest.raises(ScoreIndifferent) as refused:
+            heatlens.explain(model, photo(32, 32), layers="blocks.1", target=1)
+        assert str(refused.value) == (
+            "the score of class 1 does not depend on the patches of layer 'blocks.1': "
+            "there only the class token reaches the output. Use 'blocks.1.norm1'."
+        )
+
+    def test_cam_without_a_linear_head(self) -> None:
+        with pytest.raises(EvidenceMissing, match="cam needs a head that is one linear layer"):
+            heatlens.explain(subject(), photo(8, 8), method="cam", layers="body.0")
