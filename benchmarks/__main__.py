@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import torch
 
-from .foundation import RACES
+from . import foundation, perturbation
 from .timing import Row
 
 
@@ -26,6 +26,9 @@ def table(rows: list[Row]) -> str:
     lines = ["| | median seconds | × the first | quartiles |", "|---|---|---|---|"]
     lines += [f"| {r.name} | {r.seconds:.3f} | {r.ratio:.2f} | {r.low:.2f} – {r.high:.2f} |" for r in rows]
     return "\n".join(lines)
+
+
+RACES = {**foundation.RACES, **perturbation.RACES}
 
 
 @click.command()

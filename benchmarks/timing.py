@@ -25,10 +25,10 @@ class Row:
     """The quartiles of that ratio."""
 
 
-def race(contenders: dict[str, Work], rounds: int, *, rest: float = 0.0) -> list[Row]:
-    """Every contender once per round, after one warm-up; the first one is the reference."""
+def race(contenders: dict[str, Work], rounds: int, *, warm: bool = True) -> list[Row]:
+    """Every contender once per round, after a warm-up unless that takes too long; the first one is the reference."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    for work in contenders.values():
+    for work in contenders.values() if warm else ():
         work()
     for _ in tqdm(range(rounds), leave=False, delay=2):
         for name, work in contenders.items():
@@ -36,7 +36,6 @@ def race(contenders: dict[str, Work], rounds: int, *, rest: float = 0.0) -> list
             begin = time.perf_counter()
             work()
             times[name].append(time.perf_counter() - begin)
-            time.sleep(rest)
     reference = next(iter(times.values()))
     return [_row(name, found, reference) for name, found in times.items()]
 
