@@ -1,4 +1,4 @@
-"""Write the moving average of a checkpoint as the fp16 safetensors file that ships, and print its sha256."""
+"""Write the moving average of a checkpoint as the fp16 safetensors file that ships, and its sha256 beside it."""
 
 import argparse
 import hashlib
@@ -30,11 +30,13 @@ def metadata(step: int, seconds: float) -> dict[str, str]:
 
 
 def export(checkpoint: Path, target: Path = WEIGHTS_FILE) -> str:
-    """Write the file; its sha256."""
+    """Write the file and, beside it, SHA256SUMS; the sha256."""
     state = torch.load(checkpoint, map_location="cpu")
     tensors = shipped(state["average"])
     save_file(tensors, target, metadata=metadata(state["step"], state["seconds"]))
-    return hashlib.sha256(target.read_bytes()).hexdigest()
+    digest = hashlib.sha256(target.read_bytes()).hexdigest()
+    target.with_name("SHA256SUMS").write_text(f"{digest}  {target.name}\n", encoding="utf-8")
+    return digest
 
 
 def main() -> None:

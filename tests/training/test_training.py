@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 from torch.testing import assert_close
-
 from training.augment import augment, cutmix
 from training.data import read_classes
 from training.schedule import learning_rate, photo_size
