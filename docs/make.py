@@ -1,0 +1,234 @@
+"""The parts of the documentation that are made from the code: `make docs`.
+
+Pages: `docs/methods.md` as a whole, and in other pages what stands between `<!-- made: NAME -->` and `<!-- end -->`.
+Pictures: `docs/gallery/`, by the bundled model on photos that scikit-image ships.  A test keeps the pages current.
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from inspect import getdoc, getmodule
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import click
+
+import heatlens
+from heatlens.averaging import AVERAGES
+from heatlens.errors import HeatlensError
+from heatlens.fusion import FUSIONS
+from heatlens.registry import EVIDENCE, METHODS, Entry, needs, settings
+from heatlens.targets import KINDS
+
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+heatlens.methods()  # fills the registry
+ENTRIES = [METHODS[name] for name in sorted(METHODS)]
+
+
+# pages
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A table in Markdown."""
+    cells = [head, tuple("---" for _ in head), *(tuple(c.replace("|", "\\|") for c in row) for row in rows)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
+def methods_page() -> str:
+    """The whole of docs/methods.md."""
+    head = ("method", "needs", "settings", "passes", "signed")
+    rows = [
+        (f"[`{e.name}`](#{e.name})", _words(needs(e.function)), _knobs(e), e.cost, "yes" if e.signed else "")
+        for e in ENTRIES
+    ]
+    return (
+        "\n\n".join(
+            [
+                "# Methods",
+                "This page is made from the code: `make docs`. A method's positional parameters name the *evidence* it "
+                "needs, its keyword-only parameters are its *settings*; the words are explained in "
+                "[vocabulary](vocabulary.md). Names are forgiving: `GradCAM++`, `grad-cam-pp`, `grad_cam_pp` are one. "
+                "Several methods asked for together share the forward pass and the backward pass. `summing=eigen` is "
+                "eigen-smoothing. *Signed*: negative values mean something, and are drawn in a colour of their own.",
+                table(head, rows),
+                *map(_described, ENTRIES),
+                "# Fusions",
+                "How the maps of several layers become one: `fuse=…`, `--fuse …`.",
+                table(("fusion", "formula"), [(f"`{name}`", _first(f)) for name, f in FUSIONS.items()]),
+                "# Averages",
+                "The same question asked of several versions of a photo: `average=…`, `--average …`.",
+                table(
+                    ("average", "what", "settings"),
+                    [(f"`{name}`", _first(kind), _fields(kind)) for name, kind in AVERAGES.items()],
+                ),
+            ]
+        )
+        + "\n"
+    )
+
+
+def _described(entry: Entry) -> str:
+    """The file's own words: the paper, the equations, the choices."""
+    paper, _, rest = (getdoc(getmodule(entry.function)) or "").partition("\n\n")
+    parts = [f"## {entry.name}", " ".join(paper.split())]
+    for paragraph in filter(None, rest.split("\n\n")):
+        equations = paragraph.startswith(" ")
+        parts.append(f"```text\n{dedent(paragraph)}\n```" if equations else " ".join(paragraph.split()))
+    facts = [f"needs {_words(needs(entry.function))}", entry.cost]
+    facts += [f"settings {_knobs(entry)}"] if settings(entry.function) else []
+    facts += ["signed"] if entry.signed else []
+    facts += [f"layers: every convolution, fused by `{entry.fuse}`"] if entry.layers == "convolutions" else []
+    facts += ["the photos of a batch are explained together"] if entry.joint else []
+    facts += ["shown from its lowest to its highest value"] if entry.display == "range" else []
+    return "\n\n".join([*parts, " · ".join(facts)])
+
+
+def costs() -> str:
+    """The methods by what they cost."""
+    by_cost: dict[str, list[str]] = {}
+    for entry in sorted(ENTRIES, key=lambda e: (e.cost.count("+"), e.cost)):
+        by_cost.setdefault(entry.cost, []).append(f"[`{entry.name}`](docs/methods.md#{entry.name})")
+    return table(("passes through the network", "methods"), [(cost, ", ".join(n)) for cost, n in by_cost.items()])
+
+
+def evidence() -> str:
+    """The words that methods may ask for."""
+    asked = {word: [e.name for e in ENTRIES if word in needs(e.function)] for word in EVIDENCE}
+    rows = [(f"`{word}`", meaning, str(len(asked[word]))) for word, meaning in EVIDENCE.items()]
+    return table(("word", "meaning", "methods that ask"), rows)
+
+
+def kinds() -> str:
+    """The kinds of targets that have a word."""
+    return table(("written", "what is explained"), [(f"`{kind}:CLASS`", meaning) for kind, meaning in KINDS.items()])
+
+
+MADE: dict[str, Callable[[], str]] = {"costs": costs, "evidence": evidence, "kinds": kinds}
+_MARKED = re.compile(r"<!-- made: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def filled(text: str) -> str:
+    """A page with everything between its marks made anew."""
+    return _MARKED.sub(lambda m: f"<!-- made: {m[1]} -->\n{MADE[m[1]]()}\n<!-- end -->", text)
+
+
+def pages() -> dict[Path, str]:
+    """Every page that holds something made, as it should be."""
+    found = {DOCS / "methods.md": methods_page()}
+    for page in [ROOT / "README.md", *DOCS.rglob("*.md")]:
+        text = page.read_text("utf-8")
+        if page not in found and "<!-- made: " in text:
+            found[page] = filled(text)
+    return found
+
+
+def _words(words: tuple[str, ...]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _knobs(entry: Entry) -> str:
+    return ", ".join(f"`{key}={value}`" for key, value in settings(entry.function).items())
+
+
+def _fields(kind: Any) -> str:
+    made = kind()
+    return ", ".join(f"`{key}={_typed(getattr(made, key))}`" for key in kind.__dataclass_fields__)
+
+
+def _typed(value: Any) -> str:
+    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _first(thing: Any) -> str:
+    return " ".join((getdoc(thing) or "").partition("\n\n")[0].split())
+
+
+# pictures
+
+SIDE = 300
+"""The longer side of a picture in the gallery."""
+SHOWN = ("grad_cam", "hires_cam", "grad_cam_pp", "layer_cam", "eigen_cam", "ablation_cam", "recipro_cam")
+TARGETS = ["cat", "dog", "contrast:cat,against=dog", "negative:cat"]
+Cells = list[tuple[Any, str, str]]
+
+
+def pictures(subject: "heatlens.Subject") -> dict[str, Any]:
+    """Every picture of the gallery by its file's name."""
+    from skimage import data
+
+    cat, coffee = data.chelsea(), data.coffee()
+    return {
+        "first.jpg": _page(_first_cells(subject, cat) + _first_cells(subject, coffee)),
+        "cat-methods.jpg": _page(_asked(subject, cat, method=list(SHOWN))),
+        "coffee-methods.jpg": _page(_asked(subject, coffee, method=list(SHOWN))),
+        "targets.jpg": _page(_asked(subject, cat, target=TARGETS)[1:]),
+        "layers.jpg": _page(_layers(subject, cat), columns=4),
+        "averages.jpg": _page(_averages(subject, cat)),
+    }
+
+
+def _first_cells(subject: "heatlens.Subject", photo: Any) -> Cells:
+    from PIL import Image
+
+    e = heatlens.explain(subject, photo)
+    said = ", ".join(f"{name} {p:.0%}" for name, p in e.predictions[:2])
+    return [(Image.fromarray(photo), "a photo", said), (e.overlay(side=SIDE, peak=True), f"why {e.name}?", e.label[1])]
+
+
+def _asked(subject: "heatlens.Subject", photo: Any, **question: Any) -> Cells:
+    from PIL import Image
+
+    found = heatlens.explain(subject, photo, **question)
+    return [(Image.fromarray(photo), "photo", subject.name), *((e.overlay(side=SIDE), *e.label) for e in found)]
+
+
+def _layers(subject: "heatlens.Subject", photo: Any) -> Cells:
+    names = ["stages.0", "stages.1", "stages.2"]
+    one = [heatlens.explain(subject, photo, method="layer_cam", layers=name) for name in names]
+    fused = heatlens.explain(subject, photo, method="layer_cam", layers=names, fuse="tanh_maximum")
+    return [(e.overlay(side=SIDE), e.name, e.label[1]) for e in one] + [
+        (fused.overlay(side=SIDE), fused.name, "layer_cam · all three, tanh_maximum")
+    ]
+
+
+def _averages(subject: "heatlens.Subject", photo: Any) -> Cells:
+    asked: dict[str, dict[str, Any]] = {
+        "plain": {},
+        "average=flips": {"average": "flips"},
+        "average=noise": {"average": "noise"},
+        "summing=eigen": {"settings": {"summing": "eigen"}},
+    }
+    found = {words: heatlens.explain(subject, photo, **question) for words, question in asked.items()}
+    return [(e.overlay(side=SIDE), e.name, f"grad_cam · {words}") for words, e in found.items()]
+
+
+def _page(cells: Cells, columns: int | None = None) -> Any:
+    from heatlens.images import grid
+
+    return grid(cells, side=SIDE, columns=columns or 4)
+
+
+def main() -> int:
+    """Write what is not current; tell which."""
+    for page, text in pages().items():
+        if not page.exists() or page.read_text("utf-8") != text:
+            page.write_text(text, "utf-8")
+            click.echo(f"{page.relative_to(ROOT)} is new")
+    try:
+        subject = heatlens.load("bundled")
+        made = pictures(subject)
+    except HeatlensError as error:
+        click.echo(f"no pictures: {error}", err=True)
+        return 1
+    for name, picture in made.items():
+        file = DOCS / "gallery" / name
+        file.parent.mkdir(exist_ok=True)
+        picture.save(file, quality=86, optimize=True)
+        click.echo(f"{file.relative_to(ROOT)}: {file.stat().st_size // 1024} kB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

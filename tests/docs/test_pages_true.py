@@ -1,0 +1,169 @@
+"""What pages say about the code is so: made parts, floors, words, links, pictures."""
+
+import ast
+import re
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from pages import PAGES, ROOT, named, prose
+
+import heatlens
+from heatlens.registry import EVIDENCE, METHODS
+
+SOURCE = ROOT / "src" / "heatlens"
+_LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
+_LATER = ("docs/performance.md", "docs/model-card.md")
+"""Pages that measure: they are written with the measurements."""
+
+
+@pytest.fixture(scope="module")
+def make() -> ModuleType:
+    spec = spec_from_file_location("docs_make", ROOT / "docs" / "make.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_made_pages_are_current(make: ModuleType) -> None:
+    for page, text in make.pages().items():
+        assert page.read_text("utf-8") == text, f"{named(page)} is old: make docs"
+
+
+def test_every_method_and_word_of_evidence_is_on_its_page(make: ModuleType) -> None:
+    page = make.methods_page()
+    assert [name for name in heatlens.methods() if f"\n## {name}\n" not in page] == []
+    assert [word for word in EVIDENCE if f"`{word}`" not in make.evidence()] == []
+    assert all(entry.paper for entry in METHODS.values())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_somewhere(page: Path) -> None:
+    for path, anchor in _LINK.findall(prose(page)):
+        if path.startswith(("http:", "https:")):
+            continue
+        there = (page.parent / path).resolve() if path else page
+        name = there.relative_to(ROOT).as_posix()
+        assert there.exists() or name in _LATER or "gallery/" in name, f"{named(page)}: no {name}"
+        if anchor and there.exists():
+            assert anchor in _anchors(there), f"{named(page)}: no #{anchor} in {name}"
+
+
+def _anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_page_can_be_reached() -> None:
+    linked = {
+        (page.parent / path).resolve()
+        for page in PAGES
+        for path, _ in _LINK.findall(prose(page))
+        if path.endswith(".md")
+    }
+    assert [named(page) for page in PAGES if page.name != "README.md" and page not in linked] == []
+
+
+def test_the_gallery_is_small() -> None:
+    files = list((ROOT / "docs" / "gallery").glob("*"))
+    assert sum(file.stat().st_size for file in files) < 1_500_000
+
+
+# words
+
+
+def _words() -> list[tuple[str, str]]:
+    text = (ROOT / "docs" / "vocabulary.md").read_text("utf-8")
+    rows = [row.strip("|").split(" | ") for row in text.splitlines() if row.startswith("| ")]
+    return [(cells[0].strip(), cells[-1].strip().strip("`")) for cells in rows[2:]]
+
+
+def test_every_word_is_explained_once() -> None:
+    words = [word for word, _ in _words()]
+    assert len(words) > 30
+    assert len(set(words)) == len(words)
+
+
+@pytest.mark.parametrize(("word", "home"), [(w, h) for w, h in _words() if h], ids=lambda x: x.replace(" ", "-"))
+def test_words_live_where_the_page_says(word: str, home: str) -> None:
+    _found(home)
+
+
+def _found(dotted: str) -> Any:
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            thing: Any = import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for name in parts[length:]:
+            thing = getattr(thing, name)
+        return thing
+    raise AssertionError(f"nothing is called {dotted}")
+
+
+def test_words_that_are_not_used_are_not_used() -> None:
+    for file in SOURCE.rglob("*.py"):
+        text = file.read_text("utf-8")
+        for word in ("saliency", "extractor", "feature map"):
+            assert word not in text.lower(), f"{file.relative_to(ROOT)} says {word!r}"
+
+
+# floors
+
+
+def _floors() -> dict[str, tuple[int, int]]:
+    """Room -> (floor, place in the row), as the page says."""
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d) \| ([^|]+) \|", text, re.MULTILINE)
+    return {
+        room: (int(floor), place) for floor, rooms in rows for place, room in enumerate(re.findall(r"`(\w+)`", rooms))
+    }
+
+
+def test_every_room_has_a_floor() -> None:
+    rooms = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert rooms - {"__init__"} <= set(_floors())
+
+
+def test_imports_go_down_only() -> None:
+    floors = _floors()
+    wrong = [
+        f"{file.relative_to(SOURCE)} imports {room}"
+        for file in SOURCE.rglob("*.py")
+        for room in _imported(file)
+        if not _may(floors, _room(file), room)
+    ]
+    assert wrong == []
+
+
+def _may(floors: dict[str, tuple[int, int]], room: str, other: str) -> bool:
+    if room in (other, "__init__") or other == "__init__":
+        return True
+    (floor, place), (below, beside) = floors[room], floors[other]
+    return below < floor or (below == floor in (0, 4) and beside > place)
+
+
+def _room(file: Path) -> str:
+    return Path(file.relative_to(SOURCE).parts[0]).stem
+
+
+def _imported(file: Path) -> set[str]:
+    """The rooms of heatlens that a file imports, wherever in it."""
+    depth = len(file.relative_to(SOURCE).parts)
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == depth:
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("heatlens"):
+            names = [(node.module or "").partition(".")[2] or "__init__"]
+        else:
+            continue
+        found |= {name.partition(".")[0] for name in names}
+    rooms = set(_floors()) | {"__init__"}
+    return {name if name in rooms else "__init__" for name in found}
