@@ -338,3 +338,15 @@ class TestRefusals:
     def test_cam_without_a_linear_head(self) -> None:
         with pytest.raises(EvidenceMissing, match="cam needs a head that is one linear layer"):
             heatlens.explain(subject(), photo(8, 8), method="cam", layers="body.0")
+
+
+def test_a_map_shown_from_its_lowest_value_on_is_not_signed(photo_of_noise: "np.ndarray[Any, Any]") -> None:
+    for target in ("cat", "negative:cat"):
+        e = heatlens.explain(subject(), photo_of_noise, method="recipro_cam", target=target)
+        assert not e.signed
+        assert e.map[e.seen].min() >= 0
+
+
+@pytest.fixture
+def photo_of_noise() -> "np.ndarray[Any, Any]":
+    return np.random.default_rng(0).integers(0, 256, (32, 40, 3), dtype=np.uint8)

@@ -123,8 +123,15 @@ def _explanation(subject: Subject, photo: Photo, placement: Any, seen: Seen, r: 
         placement=placement,
         predictions=_predictions(subject, seen, i),
         warnings=tuple(dict.fromkeys([*seen.notes[r][t], *(f"assumed {a}" for a in subject.assumed)])),
-        signed=(recipe.entry.signed and len(recipe.layers) == 1) or bool((seen.maps[r][t][i] < 0).any()),
+        signed=_signed(recipe, seen.maps[r][t][i]),
     )
+
+
+def _signed(recipe: Recipe, one: Tensor) -> bool:
+    """Whether negative values of a shown map mean something; one that is shown from its lowest value on has none."""
+    if recipe.entry.display == "range":
+        return False
+    return (recipe.entry.signed and len(recipe.layers) == 1) or bool((one < 0).any())
 
 
 def _predictions(subject: Subject, seen: Seen, image: int) -> tuple[tuple[str, float], ...]:
