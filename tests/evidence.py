@@ -1,6 +1,7 @@
 """Evidence for methods, from tiny networks and plain autograd: nothing here goes through heatlens' engine."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,10 @@ from torch import Tensor
 from heatlens.registry import Entry, needs
 
 Vary = Callable[[Tensor, Tensor], Tensor]
+Pictures = Callable[[int, Tensor], Tensor]
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+_POOL = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
+_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 SIZES = {1: (22,), 2: (8, 12), 3: (6, 4, 8)}
 
 
@@ -38,6 +42,8 @@ class Evidence:
     """(classes, c)"""
     classes: tuple[int, ...]
     """The class that is explained, image by image."""
+    flipped: bool = False
+    """Whether the body and the tail look at everything in a mirror."""
 
     def score(self, activations: Tensor, image: int) -> Tensor:
         """y `(m,)` of m stacks, for the class of that image."""
@@ -100,6 +106,65 @@ class Evidence:
         )[0]
         return product if self.images.requires_grad else product.detach()
 
+    def enlarge(self, stack: Tensor) -> Tensor:
+        size = self.images.shape[2:]
+        return F.interpolate(stack, size, mode=_LINEAR[len(size)], align_corners=False)
+
+    def score_under(self, pictures: Pictures, count: int, probability: bool = False) -> Tensor:
+        def scores(image: int, some: Tensor) -> Tensor:
+            made = pictures(image, some)
+            assert made.shape == (len(some), *self.images.shape[1:])
+            logits = self.tail(self.body(made))
+            return (logits.softmax(1) if probability else logits)[:, self.classes[image]]
+
+        return torch.stack(
+            [torch.cat([scores(i, some) for some in torch.arange(count).split(7)]) for i in range(len(self.images))]
+        )
+
+    def full_gradients(self, images: Tensor | None = None) -> list[Tensor]:
+        shown = self.images if images is None else images
+        with torch.enable_grad(), rule("biases") as met:
+            leaf = shown if shown.requires_grad else shown.detach().requires_grad_()
+            score = self.scores(self.body(leaf)).sum()
+            inputs = [leaf, *(shift for _, shift in met)]
+            flows = torch.autograd.grad(score, inputs, create_graph=True, materialize_grads=True)
+        terms = [b * flow for (b, _), flow in zip(met, flows[1:], strict=True)]
+        # the tail is asked image by image: its terms come back one row each
+        terms = [terms[0], *(torch.cat(terms[k :: (len(terms) - 1) // len(shown)]) for k in self._biases(terms, shown))]
+        terms = [term.flip(-1) if self.flipped and term.ndim > 2 else term for term in terms]
+        terms = [leaf * flows[0], *terms]
+        return terms if self.images.requires_grad else [term.detach() for term in terms]
+
+    @staticmethod
+    def _biases(terms: list[Tensor], shown: Tensor) -> range:
+        return range(1, 1 + (len(terms) - 1) // len(shown))
+
+    def propagated(self, name: str) -> Tensor:
+        _ = self.activations  # made by the network as it is
+        with torch.enable_grad(), rule(name):
+            found = {"guided": self._guided, "rescale": self._rescaled, "relevance": self._relevant}[name]()
+        return found if self.images.requires_grad else found.detach()
+
+    def _guided(self) -> Tensor:
+        leaf = self.images if self.images.requires_grad else self.images.detach().requires_grad_()
+        return torch.autograd.grad(self.scores(self.body(leaf)).sum(), leaf, create_graph=True)[0]
+
+    def _rescaled(self) -> Tensor:
+        out = []
+        for i, a in enumerate(self.activations):
+            pair = torch.stack([a, torch.zeros_like(a)])
+            pair = pair if pair.requires_grad else pair.requires_grad_()
+            slope = torch.autograd.grad(self.score(pair, i)[0], pair, create_graph=True)[0]
+            out.append(a * slope[0])
+        return torch.stack(out)
+
+    def _relevant(self) -> Tensor:
+        leaf = self.activations if self.images.requires_grad else self.activations.detach().requires_grad_()
+        logits = self.tail(leaf)
+        start = torch.full_like(logits, -1 / logits.shape[1])
+        start[torch.arange(len(start)), list(self.classes)] = 1
+        return torch.autograd.grad(logits, leaf, start, create_graph=True, materialize_grads=True)[0]
+
     # the same question in other words
 
     def mirrored(self) -> "Evidence":
@@ -110,6 +175,7 @@ class Evidence:
             baseline=self.baseline.flip(-1),
             body=lambda x: self.body(x.flip(-1)).flip(-1),
             tail=lambda a: self.tail(a.flip(-1)),
+            flipped=not self.flipped,
         )
 
     def permuted(self, order: Tensor) -> "Evidence":
@@ -134,6 +200,79 @@ class Evidence:
         return replace(self, images=self.images.to(dtype), baseline=self.baseline.to(dtype))
 
 
+# the parts of a network, and the rules they follow on the way back
+
+_RULE: list[str] = []
+_MET: list[tuple[Tensor, Tensor]] = []
+
+
+@contextmanager
+def rule(name: str) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """Networks within follow another rule; with "biases", every bias and a shift beside it are written down."""
+    _RULE.append(name)
+    _MET.clear()
+    try:
+        yield _MET
+    finally:
+        _RULE.pop()
+
+
+def biased(z: Tensor, b: Tensor) -> Tensor:
+    """z + b, b along the channels."""
+    b = b.to(z).reshape(-1, *[1] * (z.ndim - 2))
+    if _RULE[-1:] != ["biases"]:
+        return z + b
+    shift = torch.zeros_like(z).requires_grad_()
+    _MET.append((b.expand_as(z), shift))
+    return z + b + shift
+
+
+def bent(z: Tensor, kind: Callable[[Tensor], Tensor]) -> Tensor:
+    """A nonlinearity, element by element."""
+    out = kind(z)
+    match _RULE[-1:]:
+        case ["guided"] if kind is torch.relu:
+            return _Back.apply(z, lambda x, R: R * (x > 0) * (R > 0), out.detach())
+        case ["rescale"]:
+            return _Back.apply(z, lambda x, R: R * _secant(x, kind), out.detach())
+        case ["relevance"]:
+            return _Back.apply(z, lambda x, R: R, out.detach())
+    return out
+
+
+def _secant(pair: Tensor, kind: Callable[[Tensor], Tensor]) -> Tensor:
+    """(f(z) - f(z_0)) / (z - z_0) of z and its reference z_0, the second of the pair."""
+    rise, run = kind(pair[:1]) - kind(pair[1:]), pair[:1] - pair[1:]
+    return torch.where(run == 0, 0, rise / torch.where(run == 0, 1, run))
+
+
+def mixed(x: Tensor, W: Tensor) -> Tensor:
+    """x W^T; relevance goes back by the shares of what is positive in it."""
+    if _RULE[-1:] != ["relevance"]:
+        return x @ W.T.to(x)
+
+    def shares(x: Tensor, R: Tensor) -> Tensor:
+        parts = (x[:, None] * W.to(x)).clamp(min=0)  # (n, out, in)
+        whole = parts.sum(2, keepdim=True)
+        return (torch.where(whole > 0, parts / torch.where(whole > 0, whole, 1), 0) * R[:, :, None]).sum(1)
+
+    return _Back.apply(x, shares, (x @ W.T.to(x)).detach())
+
+
+class _Back(torch.autograd.Function):
+    """`out` forward, `back(x, R)` backward."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, back: Callable[[Tensor, Tensor], Tensor], out: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.back = back
+        return out.clone()
+
+    @staticmethod
+    def backward(ctx: Any, R: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.back(ctx.saved_tensors[0], R), None, None
+
+
 def run(entry: Entry, evidence: Evidence, **settings: Any) -> Tensor:
     """The method on that evidence."""
     return entry.function(*(getattr(evidence, word) for word in needs(entry.function)), **settings)
@@ -156,28 +295,32 @@ def network(
     kernel, shift = draw(channels, 3, *[3] * rank) / 3, draw(channels) / 3
 
     def body(x: Tensor) -> Tensor:
-        out = _CONV[rank](x, kernel.to(x), shift.to(x), stride=2, padding=1)
-        return out if signed else out.relu()
+        out = biased(_CONV[rank](x, kernel.to(x), stride=2, padding=1), shift)
+        return out if signed else bent(out, torch.relu)
 
-    places = body(images)[0, 0].numel()
+    space = body(images).shape[2:]
+    places = space.numel()
     head, intercept = draw(3, channels), bias * draw(3)
     first, inner, second = draw(7, channels * places) / (channels * places) ** 0.5, draw(7), draw(3, 7)
     flat = draw(3, channels * places)
     square = draw(3, channels * places, channels * places) / (channels * places)
 
     def logits(a: Tensor) -> Tensor:
+        if a.shape[2:] != space:
+            a = _POOL[rank](a, space)
         rows = a.flatten(1)
         match tail:
             case "curved":
-                out = torch.tanh(rows @ first.T.to(a) + inner.to(a)) @ second.T.to(a)
+                out = mixed(bent(biased(mixed(rows, first), inner), torch.tanh), second)
             case "relu":
-                out = (rows @ first.T.to(a) + bias * inner.to(a)).relu() @ second.T.to(a)
+                out = mixed(bent(biased(mixed(rows, first), bias * inner), torch.relu), second)
             case "gap":
-                out = a.flatten(2).mean(2) @ head.T.to(a)
+                mean = torch.eye(channels, dtype=torch.float64).repeat_interleave(places, 1) / places
+                out = mixed(mixed(rows, mean), head)
             case "flat":
-                out = rows @ flat.T.to(a)
+                out = mixed(rows, flat)
             case "quadratic":
-                out = rows @ flat.T.to(a) + torch.einsum("ni,cij,nj->nc", rows, square.to(a), rows) / 2
-        return out + intercept.to(a)
+                out = mixed(rows, flat) + torch.einsum("ni,cij,nj->nc", rows, square.to(a), rows) / 2
+        return biased(out, intercept)
 
     return Evidence(images, baseline, body, logits, head, (0, 1))

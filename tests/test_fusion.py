@@ -2,10 +2,11 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from heatlens.errors import BadValue, UnknownName
-from heatlens.fusion import FUSIONS, find_fusion, maximum, mean, product, tanh_maximum
+from heatlens.fusion import FUSIONS, find_fusion, maximum, mean, poly, product, tanh_maximum
 
 HALF = torch.tensor([[[-4.0, 2.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
 OTHER = torch.tensor([[[1.0, 5.0], [3.0, 3.0]], [[2.0, 0.0], [1.0, -8.0]]])
@@ -37,7 +38,7 @@ def test_gamma_is_two() -> None:
     torch.testing.assert_close(tanh_maximum([OTHER]), tanh_maximum([OTHER], gamma=2.0))
 
 
-@pytest.mark.parametrize("name", FUSIONS)
+@pytest.mark.parametrize("name", [name for name in FUSIONS if name != "poly"])
 def test_the_order_of_layers_does_not_matter(name: str) -> None:
     torch.testing.assert_close(FUSIONS[name]([HALF, OTHER]), FUSIONS[name]([OTHER, HALF]))
 
@@ -68,6 +69,28 @@ def test_blank_layers_stay_blank_and_maps_are_not_modified(name: str) -> None:
     assert torch.equal(HALF, before)
 
 
+def test_poly_goes_from_the_deepest_layer_to_the_shallowest() -> None:
+    """By hand: D of 4 places to 2 is the mean of pairs, U the weights 1, 3/4 and 1/4."""
+    deep, shallow = torch.tensor([[8.0, 4.0]]), torch.tensor([[1.0, 3.0, 0.0, 4.0]])
+    neighbourhood = torch.tensor([[2.0, 2.0, 2.0, 2.0]])  # the pairs' means are 2 and 2
+    enlarged = torch.tensor([[8.0, 7.0, 5.0, 4.0]])
+    torch.testing.assert_close(poly([shallow, deep]), shallow / neighbourhood * enlarged)
+
+
+def test_poly_of_even_maps_is_the_deepest_enlarged() -> None:
+    """A constant B_l has LNorm(B_l) = 1."""
+    deep = torch.tensor([[[1.0, 5.0], [-2.0, 3.0]]])
+    for shape in ((6, 4), (5, 7)):
+        fused = poly([torch.full((1, 9, 9), 0.3), torch.full((1, *shape), 7.0), deep])
+        middle = F.interpolate(deep.clamp(min=0)[None], shape, mode="bilinear")
+        torch.testing.assert_close(fused, F.interpolate(middle, (9, 9), mode="bilinear")[0])
+
+
+def test_poly_of_one_layer_is_its_positive_part_and_poly_is_marked_native() -> None:
+    torch.testing.assert_close(poly([HALF]), HALF.clamp(min=0))
+    assert [name for name, fusion in FUSIONS.items() if getattr(fusion, "native", False)] == ["poly"]
+
+
 def test_names_are_forgiving_and_functions_are_fusions() -> None:
     assert find_fusion("tanh-maximum") is tanh_maximum
     assert find_fusion("Mean") is mean
@@ -81,5 +104,5 @@ def test_names_are_forgiving_and_functions_are_fusions() -> None:
 def test_an_unknown_fusion_names_the_close_ones() -> None:
     with pytest.raises(UnknownName, match=r"No fusion is called 'maximal'. Close: .*maximum"):
         find_fusion("maximal")
-    with pytest.raises(BadValue, match=r"fusion 3. Expected one of mean, maximum, product, tanh_maximum, or"):
+    with pytest.raises(BadValue, match=r"fusion 3. Expected one of mean, maximum, product, tanh_maximum, poly, or"):
         find_fusion(3)

@@ -49,6 +49,16 @@ from heatlens.registry import (
         ("Ablation-CAM", "ablation_cam"),
         ("ReciproCAM", "recipro_cam"),
         ("Deep Feature Factorisation", "deep_feature_factorisation"),
+        ("Score-CAM", "score_cam"),
+        ("gScoreCAM", "g_score_cam"),
+        ("SS-CAM", "ss_cam"),
+        ("IS-CAM", "is_cam"),
+        ("FullGrad", "full_grad"),
+        ("SmoothFullGrad", "smooth_full_grad"),
+        ("Guided Grad-CAM", "guided_grad_cam"),
+        ("Opti-CAM", "opti_cam"),
+        ("FD-CAM", "fd_cam"),
+        ("CAMERAS", "cameras"),
     ],
 )
 def test_names_are_forgiving(spelt: str, name: str) -> None:
@@ -88,10 +98,13 @@ def test_the_paper_is_the_files_first_paragraph_on_one_line() -> None:
 
 def test_what_a_method_declares() -> None:
     signed = {name for name, entry in METHODS.items() if entry.signed}
-    assert signed == {"cam", "hires_cam", "layer_integrated_gradients"}
+    assert signed == {"cam", "hires_cam", "layer_integrated_gradients", "lime", "occlusion"}
     zoom = find_method("zoom_cam")
     assert (zoom.fuse, zoom.layers) == ("maximum", "convolutions")
-    assert {name for name, entry in METHODS.items() if entry.display == "range"} == {"recipro_cam"}
+    ranged = {name for name, entry in METHODS.items() if entry.display == "range"}
+    assert ranged == {"recipro_cam", "relevance_cam", "opti_cam"}
+    poly = find_method("Poly-CAM")
+    assert (poly.fuse, poly.layers) == ("poly", "stages")
     assert find_method("deep_feature_factorisation").joint
 
 

@@ -1,4 +1,7 @@
-"""The maps of several layers to one map: each a function of maps `(n, *space)` already resized to one size."""
+"""The maps of several layers to one map: each a function of maps `(n, *space)`, resized to one size beforehand.
+
+A fusion marked `native` is given the maps at the sizes of their layers instead, from shallow to deep.
+"""
 
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
@@ -6,10 +9,16 @@ from types import MappingProxyType
 import torch
 
 from .errors import BadValue, unknown
-from .notation import Maps, unit_peak, unit_range, unit_scale
+from .notation import Maps, ratio, relu, resize_maps, unit_peak, unit_range, unit_scale
 from .registry import spelling
 
 Fusion = Callable[[Sequence[Maps]], Maps]
+
+
+def native(fusion: Fusion) -> Fusion:
+    """Marks a fusion of maps at the sizes of their layers, from shallow to deep."""
+    fusion.native = True  # type: ignore[attr-defined]
+    return fusion
 
 
 def mean(maps: Sequence[Maps]) -> Maps:
@@ -32,8 +41,22 @@ def tanh_maximum(maps: Sequence[Maps], *, gamma: float = 2.0) -> Maps:
     return torch.stack([torch.tanh(gamma * unit_peak(m)) for m in maps]).amax(0)
 
 
+@native
+def poly(maps: Sequence[Maps]) -> Maps:
+    """P_l = LNorm(B_l) * U(P_l+1) from the deepest layer to the shallowest, B = ReLU(M)  (Poly-CAM, arXiv:2204.13359).
+
+    LNorm(B_l) = B_l / U(D(B_l)), D to the size of P_l+1.  Where a linear D passes over every bright place there is no
+    neighbourhood to compare with, and LNorm is 0; the authors' code divides by 1e-12 there.
+    """
+    fused = relu(maps[-1])
+    for B in map(relu, reversed(maps[:-1])):
+        size, deeper = tuple(B.shape[1:]), tuple(fused.shape[1:])
+        fused = ratio(B, resize_maps(resize_maps(B, deeper), size)) * resize_maps(fused, size)
+    return fused
+
+
 FUSIONS: MappingProxyType[str, Fusion] = MappingProxyType(
-    {"mean": mean, "maximum": maximum, "product": product, "tanh_maximum": tanh_maximum}
+    {"mean": mean, "maximum": maximum, "product": product, "tanh_maximum": tanh_maximum, "poly": poly}
 )
 
 

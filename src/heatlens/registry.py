@@ -19,10 +19,14 @@ EVIDENCE = MappingProxyType(
         "class_weights": "w, the weights of a head that is linear in the mean of A: (n, c)",
         "images": "X, what the model was shown: (n, channels, *size)",
         "baseline": "X_0, the black picture in the model's units: (n, channels, *size)",
+        "enlarge": "enlarge(stack) -> U(stack), linearly interpolated to the size of the images",
         "perturbed": "perturbed(pictures) -> (A, dy/dA) of each picture (n, channels, *size) in turn, the target fixed",
+        "score_under": "score_under(pictures, count, probability=False) -> y (n, count) of the pictures(i, k)",
         "score_with": "score_with(vary, count) -> y (n, count) with the layer's output replaced by vary(A_i, k)",
         "gradients_with": "gradients_with(vary, count) -> the mean over k of dy/dA at vary(A_i, k): (n, c, *space)",
         "curvature": "curvature(V) -> the Hessian of y with respect to A, times V: (n, c, *space)",
+        "full_gradients": "full_gradients(images=X) -> X * dy/dX, then b * dy/dz of every layer z = ... + b",
+        "propagated": "propagated(rule) -> the score sent back under another rule: guided, rescale or relevance",
     }
 )
 """The words a method may ask for.  The engine implements exactly these."""
@@ -30,9 +34,12 @@ EVIDENCE = MappingProxyType(
 _PASSES = {
     "gradients": "1 backward",
     "perturbed": "1 forward and backward a sample",
+    "score_under": "1 forward a picture",
     "score_with": "1 replay a variation",
     "gradients_with": "1 replay and backward a step",
     "curvature": "1 more backward",
+    "full_gradients": "1 backward to the image",
+    "propagated": "1 backward under another rule",
 }
 
 
@@ -44,8 +51,8 @@ class Entry:
     function: Method
     fuse: str = "mean"
     """How the maps of several layers combine when nobody says otherwise."""
-    layers: Literal["default", "convolutions"] = "default"
-    """Which layers it is meant for when nobody says otherwise."""
+    layers: Literal["default", "convolutions", "stages"] = "default"
+    """Which layers it is meant for when nobody says otherwise; a stage ends before each change of resolution."""
     joint: bool = False
     """Whether the images of a batch are explained together."""
     signed: bool = False
@@ -74,7 +81,7 @@ def method(function: Method) -> Method: ...
 def method(
     *,
     fuse: str = ...,
-    layers: Literal["default", "convolutions"] = ...,
+    layers: Literal["default", "convolutions", "stages"] = ...,
     joint: bool = ...,
     signed: bool = ...,
     display: Literal["peak", "range"] = ...,

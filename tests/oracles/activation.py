@@ -2,9 +2,10 @@
 
 import numpy as np
 import torch
+from sklearn.decomposition import KernelPCA
+
 from evidence import Evidence
 from oracles.loops import Map, first_component, number_of_places, oracle, places, rectified, stack_of, total, weighted
-from sklearn.decomposition import KernelPCA
 
 
 @oracle("dummy_cam")

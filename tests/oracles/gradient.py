@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+
 from evidence import Evidence
 from oracles.loops import (
     Map,

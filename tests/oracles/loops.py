@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from evidence import Evidence
 
 Map = np.ndarray
@@ -102,3 +103,65 @@ def first_component(stack: np.ndarray, *, centred: bool) -> Map:
     v = np.linalg.svd(rows, full_matrices=False)[2][0]
     v = v if v.sum() >= 0 else -v
     return (rows @ v).reshape(stack.shape[1:])
+
+
+# pictures
+
+
+def picture_score(e: Evidence, picture: np.ndarray, n: int, score: str = "logit") -> float:
+    """y of one picture (channels, *size) for the class of image n, or with "probability" its softmax."""
+    logits = e.tail(e.body(torch.as_tensor(np.ascontiguousarray(picture))[None]))[0].tolist()
+    if score == "logit":
+        return logits[e.classes[n]]
+    odds = [np.exp(value - max(logits)) for value in logits]
+    return float(odds[e.classes[n]] / sum(odds))
+
+
+def image_of(e: Evidence, n: int) -> np.ndarray:
+    return e.images[n].detach().numpy()
+
+
+def enlarged(m: Map, size: tuple[int, ...], align_corners: bool = False) -> Map:
+    """U: linear interpolation along every axis, one after the other."""
+    for axis, length in enumerate(size):
+        was, rows = m.shape[axis], []
+        for i in range(length):
+            at = i * (was - 1) / max(1, length - 1) if align_corners else max(0.0, (i + 0.5) * was / length - 0.5)
+            low = min(int(at), was - 1)
+            high, part = min(low + 1, was - 1), at - low
+            rows.append((1 - part) * np.take(m, low, axis) + part * np.take(m, high, axis))
+        m = np.stack(rows, axis)
+    return m
+
+
+def spread(m: Map) -> Map:
+    """MM, or 0 where it is a constant."""
+    values = m.flatten().tolist()
+    low, high = min(values), max(values)
+    return np.array([(v - low) / (high - low) if high > low else 0.0 for v in values]).reshape(m.shape)
+
+
+def softmax(values: list[float]) -> list[float]:
+    odds = [np.exp(value - max(values)) for value in values]
+    return [float(one / sum(odds)) for one in odds]
+
+
+def is_constant(m: Map) -> bool:
+    return bool(m.max() == m.min())
+
+
+def blurred(picture: np.ndarray, size: int, sigma: float) -> np.ndarray:
+    """Every axis of (channels, *size) under a Gaussian of `size` places; outside, the picture goes on in a mirror."""
+    bell = [np.exp(-((d / sigma) ** 2) / 2) for d in range(-(size // 2), size // 2 + 1)]
+    for axis in range(1, picture.ndim):
+        length, rows = picture.shape[axis], []
+        for i in range(length):
+            out = 0.0
+            for d, weight in enumerate(bell, -(size // 2)):
+                j = i + d
+                while not 0 <= j < length:
+                    j = -j if j < 0 else 2 * (length - 1) - j
+                out = out + weight / sum(bell) * np.take(picture, j, axis)
+            rows.append(out)
+        picture = np.stack(rows, axis)
+    return picture

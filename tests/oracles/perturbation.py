@@ -1,8 +1,9 @@
 """Oracles of the methods that run the network again with a changed layer."""
 
 import numpy as np
+
 from evidence import Evidence
-from oracles.loops import Map, oracle, places, rectified, score_of, stack_of, weighted
+from oracles.loops import Map, oracle, places, rectified, score_of, slope_of, spread, stack_of, total, weighted
 
 
 @oracle("ablation_cam")
@@ -37,3 +38,28 @@ def recipro_cam(e: Evidence, n: int, gaussian: bool = False) -> Map:
                 left[(k, *q)] = share * A[(k, *p)]
         out[p] = score_of(e, left, n)
     return out
+
+
+@oracle("fd_cam")
+@oracle("fd_cam", threshold=0.5)
+def fd_cam(e: Evidence, n: int, threshold: float = 0.95) -> Map:
+    A, G = stack_of(e, n), slope_of(e, n)
+    y, scores = score_of(e, A, n), []
+    lengths = [sum(v**2 for v in channel.flatten()) ** 0.5 for channel in A]
+    for k in range(len(A)):
+        cosine = [
+            sum(a * b for a, b in zip(A[k].flatten(), A[j].flatten(), strict=True)) / (lengths[k] * lengths[j])
+            if lengths[k] * lengths[j] > 0
+            else 0.0
+            for j in range(len(A))
+        ]
+        bound = np.quantile(cosine, threshold)
+        alone, without = A.copy(), A.copy()
+        for j in range(len(A)):
+            if cosine[j] > bound:
+                without[j] = 0.0
+            else:
+                alone[j] = 0.0
+        scores.append(score_of(e, alone, n) + y - score_of(e, without, n))
+    s, g = spread(np.array(scores)), spread(np.array([total(G, k) for k in range(len(G))]))
+    return rectified(weighted([float(np.exp(s[k]) * g[k] - 0.5) for k in range(len(A))], A))

