@@ -7,6 +7,7 @@ Pictures: `docs/gallery/`, by the bundled model on photos that scikit-image ship
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from inspect import getdoc, getmodule
 from pathlib import Path
 from textwrap import dedent
@@ -18,7 +19,7 @@ import heatlens
 from heatlens.averaging import AVERAGES
 from heatlens.errors import HeatlensError
 from heatlens.fusion import FUSIONS
-from heatlens.registry import EVIDENCE, METHODS, Entry, needs, settings
+from heatlens.registry import EVIDENCE, METHODS, Entry, needs, settings, spelling
 from heatlens.targets import KINDS
 
 DOCS = Path(__file__).parent
@@ -79,7 +80,8 @@ def _described(entry: Entry) -> str:
     facts = [f"needs {_words(needs(entry.function))}", entry.cost]
     facts += [f"settings {_knobs(entry)}"] if settings(entry.function) else []
     facts += ["signed"] if entry.signed else []
-    facts += [f"layers: every convolution, fused by `{entry.fuse}`"] if entry.layers == "convolutions" else []
+    meant = {"convolutions": "every convolution", "stages": "the last of every resolution"}.get(entry.layers)
+    facts += [f"layers when none is named: {meant}, fused by `{entry.fuse}`"] if meant else []
     facts += ["the photos of a batch are explained together"] if entry.joint else []
     facts += ["shown from its lowest to its highest value"] if entry.display == "range" else []
     return "\n\n".join([*parts, " · ".join(facts)])
@@ -105,7 +107,28 @@ def kinds() -> str:
     return table(("written", "what is explained"), [(f"`{kind}:CLASS`", meaning) for kind, meaning in KINDS.items()])
 
 
-MADE: dict[str, Callable[[], str]] = {"costs": costs, "evidence": evidence, "kinds": kinds}
+PEERS = {
+    "pytorch_grad_cam": "GradCAM HiResCAM GradCAMElementWise GradCAMPlusPlus XGradCAM LayerCAM EigenCAM EigenGradCAM "
+    "SegEigenCAM KPCA_CAM FEM ShapleyCAM AblationCAM ScoreCAM FullGrad RandomCAM",
+    "torchcam": "CAM ScoreCAM SSCAM ISCAM GradCAM GradCAMpp SmoothGradCAMpp XGradCAM LayerCAM LeGrad",
+}
+"""The methods of other libraries, as they call them."""
+
+
+def same_names(peer: str) -> str:
+    """Which of a library's methods are here under the same name."""
+    known = {spelling(name) for name in METHODS}
+    here = {name: spelling(name) in known for name in PEERS[peer].split()}
+    lists = [", ".join(f"`{name}`" for name, found in here.items() if found is wanted) for wanted in (True, False)]
+    return f"Here under the same names: {lists[0]}." + (f" Not here yet: {lists[1]}." if lists[1] else "")
+
+
+MADE: dict[str, Callable[[], str]] = {
+    "costs": costs,
+    "evidence": evidence,
+    "kinds": kinds,
+    **{peer: partial(same_names, peer) for peer in PEERS},
+}
 _MARKED = re.compile(r"<!-- made: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
