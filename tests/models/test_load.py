@@ -1,5 +1,6 @@
 """Whatever a person holds becomes a subject."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torch import nn
 
 import heatlens
-from heatlens.errors import BadValue, HeatlensError, UnknownName
+from heatlens.errors import BadValue, HeatlensError, ModelUnavailable, UnknownName
 from networks import Gap
 
 
@@ -33,6 +34,18 @@ def test_a_subject_is_a_subject(model: nn.Module) -> None:
     assert heatlens.load(subject) is subject
     assert heatlens.load(subject, classes=["a", "b", "c", "d"]).classes.names == ("a", "b", "c", "d")
     assert subject.classes.names == ()
+
+
+def test_weights_reach_a_subject_and_a_timm_module(model: nn.Module, tmp_path: Path) -> None:
+    import timm
+
+    for made in (lambda: heatlens.load(model), lambda: timm.create_model("test_resnet", num_classes=3)):
+        held = made()
+        state = {k: torch.zeros_like(v) for k, v in getattr(held, "model", held).state_dict().items()}
+        torch.save(state, tmp_path / "zeros.pt")
+        assert not any(bool(p.any()) for p in heatlens.load(held, weights=tmp_path / "zeros.pt").model.parameters())
+        with pytest.raises(ModelUnavailable, match="no weights file"):
+            heatlens.load(held, weights="gone.pt")
 
 
 def test_overrides(model: nn.Module) -> None:

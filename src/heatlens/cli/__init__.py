@@ -26,7 +26,7 @@ for command in (explain, methods, layers, models, classes):
 def main() -> None:
     """Exit codes: 0 done, 1 some photos failed, 2 the request could not be carried out."""
     try:
-        code = cli(standalone_mode=False)
+        code = cli(prog_name="heatlens", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(2)

@@ -13,7 +13,8 @@ from .options import Sections, model_options, subject_from
 @model_options
 def classes(model: str, part: str, **options: Any) -> None:
     """List the classes of MODEL, with wnids and synonyms where they are known."""
-    known = subject_from(model, {**options, "weights": options["weights"] or "none"}).classes
+    unread = None if model == "bundled" else "none"  # names need no weights
+    known = subject_from(model, {**options, "weights": options["weights"] or unread}).classes
     if not len(known):
         click.echo("the classes of this model have no names; explain them by index")
     for index, name in enumerate(known.names):

@@ -25,7 +25,11 @@ def find_photos(patterns: Sequence[str | os.PathLike[str]] | str | os.PathLike[s
     found = [(pattern, _meant(os.fspath(pattern))) for pattern in wanted]
     if not any(paths for _, paths in found):
         raise _nothing(os.fspath(wanted[0]), len(wanted) - 1)
-    return list(dict.fromkeys(path for pattern, paths in found for path in (paths or [Path(pattern)])))
+    once: dict[str, Path] = {}
+    for pattern, paths in found:
+        for path in paths or [Path(pattern)]:
+            once.setdefault(os.path.abspath(path), path)
+    return list(once.values())
 
 
 def _meant(pattern: str) -> list[Path]:

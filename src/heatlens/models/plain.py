@@ -1,12 +1,9 @@
 """Any `nn.Module`, in eval mode or not, wrapped or not."""
 
-from typing import Any
-
 import torch
 from torch import nn
 
 from ..errors import BadValue
-from .checkpoints import load_state
 from .layouts import Reading
 from .subject import Subject
 
@@ -22,7 +19,7 @@ def unwrapped(model: nn.Module) -> nn.Module:
         model = inner
 
 
-def plain(model: nn.Module, name: str = "", weights: Any = None) -> Subject:
+def plain(model: nn.Module, name: str = "") -> Subject:
     """A subject with nothing declared: ImageNet preprocessing is assumed, and said so."""
     model = unwrapped(model)
     if isinstance(model, torch.jit.ScriptModule):
@@ -31,8 +28,6 @@ def plain(model: nn.Module, name: str = "", weights: Any = None) -> Subject:
             "a torch.nn.Module",
             "load the model from its Python code",
         )
-    if weights is not None:
-        load_state(model, weights)
     return Subject(
         name or type(model).__name__,
         model,

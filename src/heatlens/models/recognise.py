@@ -9,6 +9,7 @@ from ..errors import BadValue, UnknownName, unknown
 from . import bundled as _bundled
 from . import timm as _timm
 from . import torchvision as _torchvision
+from .checkpoints import load_state
 from .plain import plain, unwrapped
 from .subject import OVERRIDES, Subject
 
@@ -52,20 +53,18 @@ def _subject(model: Any, weights: Any, options: dict[str, Any]) -> Subject:
         return _named(model, weights, options)
     if options:
         raise BadValue(f"{', '.join(options)} for a model that is already built", "arguments only with a model's name")
-    if isinstance(model, Subject):
-        return model
-    if not isinstance(model, nn.Module):
+    if not isinstance(model, nn.Module | Subject):
         raise BadValue(f"a model of type {type(model).__name__}", "a name, a torch.nn.Module or a Subject")
-    return _module(unwrapped(model), weights)
+    subject = model if isinstance(model, Subject) else _module(unwrapped(model))
+    if weights not in (None, "none"):
+        load_state(subject.model, weights)
+    return subject
 
 
-def _module(model: nn.Module, weights: Any) -> Subject:
+def _module(model: nn.Module) -> Subject:
     if type(model).__module__.startswith("timm.") and getattr(model, "pretrained_cfg", None):
-        subject = _timm.from_module(model)
-        if weights is not None:
-            plain(model, weights=weights)
-        return subject
-    return plain(model, weights=weights)
+        return _timm.from_module(model)
+    return plain(model)
 
 
 def _named(name: str, weights: Any, options: dict[str, Any]) -> Subject:

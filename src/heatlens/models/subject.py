@@ -115,16 +115,11 @@ class Subject:
 
 def _numbers(key: str, value: Any) -> Any:
     """One number stands for all channels or both sides."""
-    kinds: dict[str, tuple[Callable[[Any], float], int]] = {
-        "mean": (float, 3),
-        "std": (float, 3),
-        "size": (index, 2),
-        "grid": (index, 2),
-        "patch": (index, 2),
-    }
-    if key not in kinds:
+    if key not in ("mean", "std", "size", "grid", "patch"):
         return value
-    kind, count = kinds[key]
+    channels = key in ("mean", "std")
+    kind: Callable[[Any], float] = float if channels else index
+    count = 3 if channels else 2
     try:
         return (kind(value),) * count if isinstance(value, int | float) else tuple(kind(v) for v in value)
     except (TypeError, ValueError):

@@ -1,0 +1,338 @@
+"""heatlens explain: files, words, exit codes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import heatlens
+from heatlens.models import Subject
+
+pytestmark = pytest.mark.usefixtures("model")
+
+
+def records(folder: Path = Path("heatlens-out")) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((folder / "explanations.json").read_text("utf-8"))
+    return found
+
+
+def names(folder: Path = Path("heatlens-out")) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_picture_a_record_and_a_line_for_every_photo_method_and_target(run: Any, photos: list[Path]) -> None:
+    said = run("explain", photos[0], "-m", "tiny", "-M", "grad_cam", "-M", "Eigen-CAM", "-t", "dog", "-t", 2)
+    assert (said.code, said.err.count("Error")) == (0, 0)
+    assert names() == [
+        "explanations.json",
+        "photo0-eigen_cam-cow.png",
+        "photo0-eigen_cam-dog.png",
+        "photo0-grad_cam-cow.png",
+        "photo0-grad_cam-dog.png",
+    ]
+    assert [(r["method"], r["target"]) for r in records()] == [
+        ("grad_cam", {"index": 1, "name": "dog"}),
+        ("grad_cam", {"index": 2, "name": "cow"}),
+        ("eigen_cam", {"index": 1, "name": "dog"}),
+        ("eigen_cam", {"index": 2, "name": "cow"}),
+    ]
+    lines = said.out.splitlines()
+    assert lines[0].startswith("photo0: ")
+    assert [line.split()[:2] for line in lines[1:5]] == [
+        ["grad_cam", "dog"],
+        ["grad_cam", "cow"],
+        ["eigen_cam", "dog"],
+        ["eigen_cam", "cow"],
+    ]
+    assert len({line.index("peak at") for line in lines[1:5]}) == 1  # columns
+    assert len({line.index("heatlens-out/") for line in lines[1:5]}) == 1
+    assert lines[5] == "4 explanations in heatlens-out/explanations.json"
+
+
+def test_the_record_holds_what_was_found(run: Any, photos: list[Path], model: Subject) -> None:
+    run("explain", photos[1], "--model", "tiny", "--method", "hires_cam", "--save", "png,npy", "--out", "here")
+    (record,) = records(Path("here"))
+    expected = heatlens.explain(model, photos[1], method="hires_cam")
+    assert set(record) == {
+        "photo", "model", "method", "settings", "layers", "target", "score", "probability", "peak", "files", "warnings",
+    }  # fmt: skip
+    assert record["photo"] == str(photos[1])
+    assert (record["model"], record["method"], record["layers"]) == ("tiny", "hires_cam", ["relu"])
+    assert record["target"] == {"index": expected.index, "name": expected.name}
+    assert record["score"] == pytest.approx(expected.score, abs=1e-5)
+    assert record["probability"] == pytest.approx(expected.probability, abs=1e-5)
+    assert record["files"] == [f"here/photo1-hires_cam-{expected.name}.{kind}" for kind in ("png", "npy")]
+    heat = np.load(record["files"][1])
+    x, y = record["peak"]
+    assert heat.shape == (40, 20)
+    assert heat[y, x] == heat.max()
+
+
+def test_folders_patterns_and_names_each_photo_once(run: Any, photos: list[Path]) -> None:
+    assert run("explain", "photos", "photos/*.png", photos[0], "-m", "tiny").code == 0
+    assert [Path(r["photo"]).name for r in records()] == [path.name for path in photos]
+
+
+def test_photos_with_one_name_do_not_overwrite_each_other(run: Any, photos: list[Path]) -> None:
+    other = photos[0].parent / "inner"
+    other.mkdir()
+    (other / "photo0.png").write_bytes(photos[1].read_bytes())
+    run("explain", photos[0], other / "photo0.png", "-m", "tiny", "-t", "dog")
+    assert names() == ["explanations.json", "photo0-2-grad_cam-dog.png", "photo0-grad_cam-dog.png"]
+
+
+def test_top_explains_the_strongest_predictions(run: Any, photos: list[Path], model: Subject) -> None:
+    run("explain", photos[0], "-m", "tiny", "--top", 3)
+    expected = [name for name, _ in heatlens.explain(model, photos[0]).predictions][:3]
+    assert [r["target"]["name"] for r in records()] == expected
+
+
+@pytest.mark.parametrize("size", [1, 2, 8])
+def test_unreadable_photos_are_reported_and_the_rest_done(run: Any, photos: list[Path], size: int) -> None:
+    (photos[0].parent / "broken.png").write_bytes(photos[0].read_bytes()[:60])
+    (photos[0].parent / "text.jpg").write_text("hello")
+    said = run("explain", "photos", "gone.png", "-m", "tiny", "--batch-size", size)
+    assert said.code == 1
+    assert [Path(r["photo"]).name for r in records()] == [path.name for path in photos]
+    complaints = said.err.splitlines()
+    assert len(complaints) == 3
+    assert complaints[0].startswith("heatlens: photos/broken.png ")
+    assert complaints[1].startswith("heatlens: photos/text.jpg is not a photo that can be read. Expected JPEG")
+    assert complaints[2].startswith("heatlens: There is no file gone.png.")
+
+
+def test_when_no_photo_can_be_done_nothing_was(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("hello")
+    assert run("explain", "text.jpg", "-m", "tiny").code == 2
+    assert not Path("heatlens-out").exists()
+
+
+def test_one_photo_that_fails_does_not_spoil_its_batch(run: Any, photos: list[Path], monkeypatch: Any) -> None:
+    from heatlens import ask
+    from heatlens.errors import ScoreIndifferent
+
+    explain = ask.explain
+
+    def sometimes(subject: Any, batch: Any, **options: Any) -> Any:
+        if any(photo.name == "photo2" for photo in batch):
+            raise ScoreIndifferent("the score does not depend on the layer")
+        return explain(subject, batch, **options)
+
+    monkeypatch.setattr(ask, "explain", sometimes)
+    said = run("explain", *photos, "-m", "tiny")
+    assert said.code == 1
+    assert [Path(r["photo"]).stem for r in records()] == ["photo0", "photo1", "photo3"]
+    assert f"{photos[2]}: the score does not depend on the layer" in said.err
+
+
+MISTAKES: list[tuple[list[Any], str]] = [
+    (["--method", "gradcamm"], "No method is called 'gradcamm'. Close: "),
+    (["--layers", "layer4"], "Gap has no layer 'layer4'. There are: body, "),
+    (["--layers", "head"], "layer 'head' returns a tensor of shape (4, 4)"),
+    (["--target", "dgo"], "No class is called 'dgo'. Close: dog"),
+    (["--target", "4"], "the model has no class 4. Expected an index from 0 to 3"),
+    (["--target", "-1"], "the model has no class -1"),
+    (["--target", "#5"], "the model has no prediction #5. Expected #1 to #4"),
+    (["--target", "against:dog"], "No kind of target is called 'against'"),
+    (["--set", "gamma=1"], "grad_cam has no setting 'gamma'"),
+    (["--set", "gamma"], "--set 'gamma'. Expected KEY=VALUE"),
+    (["--method", "eigen_cam", "--set", "centred=maybe"], "centred='maybe'"),
+    (["--average", "flops"], "No average is called 'flops'. Close: flips"),
+    (["--average", "noise:sample=3"], "noise has no setting 'sample'. Close: samples"),
+    (["--average", "noise:samples=0"], "samples=0"),
+    (["--fuse", "median"], "No fusion is called 'median'"),
+    (["--save", "gif"], "--save gif. Expected some of png, grid, npy, json"),
+    (["--cmap", "jett"], "Close: jet"),
+    (["--device", "gpu"], "device 'gpu' cannot be used: there is no such kind of device"),
+    (["--mean", "half"], "--mean 'half'. Expected numbers such as 0.5"),
+    (["--mean", "0.5,0.5"], "Expected 3 numbers"),
+    (["--std", "0"], "standard deviation of 0"),
+    (["--size", "big"], "--size 'big'"),
+    (["--size", "0"], "at least 1"),
+    (["--interpolation", "cubic"], "Close: bicubic"),
+    (["--class-names", "nosuch.txt"], "--class-names 'nosuch.txt'"),
+    (["--model-arg", "pad_type=same"], "pad_type for a model that is already built"),
+    (["--weights", "gone.safetensors"], "no weights file 'gone.safetensors'"),
+    (["--contour", "2"], ""),
+    (["--model", "torchvision/resnet81"], "No torchvision model is called 'resnet81'"),
+    (["--model", "timm/resnet81", "--weights", "none"], "No timm model is called 'resnet81'"),
+    (["--model", "nosuch"], "no model is called 'nosuch'"),
+    (["--batch-size", "0"], "Invalid value for '--batch-size'"),
+    (["--precision", "int8"], "Invalid value for '--precision'"),
+    (["--alpha", "2"], "Invalid value for '--alpha'"),
+    (["--top", "0"], "Invalid value for '--top'"),
+    (["--resize", "stretch"], "Invalid value for '--resize'"),
+    (["--colour", "red"], "No such option"),
+    (["--out", "photos/photo0.png"], "A file stands where a folder is needed"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"), MISTAKES, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_mistakes_get_one_line_and_exit_code_2(run: Any, photos: list[Path], words: list[Any], answer: str) -> None:
+    said = run("explain", *photos, "-m", "tiny", *words)
+    assert said.code == 2
+    assert answer in said.err
+    assert said.out == ""
+    assert not Path("heatlens-out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ([], "Missing argument 'PHOTOS...'"),
+        (["nosuch"], "No photo is found at nosuch"),
+        (["empty"], "The folder empty holds no photo"),
+        (["*.jpg"], "No photo is found at *.jpg"),
+        (["https://example.org/cat.jpg"], "is an address on the network"),
+    ],
+)
+def test_no_photos(run: Any, tmp_path: Path, words: list[str], answer: str) -> None:
+    (tmp_path / "empty").mkdir()
+    said = run("explain", *words, "-m", "tiny")
+    assert (said.code, said.out) == (2, "")
+    assert answer in said.err
+
+
+def test_weights_that_are_not_numbers_are_said_once(run: Any, photos: list[Path], model: Subject) -> None:
+    torch.nn.init.constant_(model.model.head.weight, float("nan"))
+    said = run("explain", *photos, "-m", "tiny")
+    assert said.code == 2
+    assert said.err.splitlines() == [
+        "heatlens: the weights 'head.weight' of Gap contain NaN or infinity. Expected finite weights."
+    ]
+
+
+def test_grey_alpha_and_16_bit_photos(run: Any, tmp_path: Path) -> None:
+    grey = np.random.default_rng(0).integers(0, 255, (20, 30), np.uint8)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    Image.fromarray(np.dstack([grey] * 4)).save(tmp_path / "alpha.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    said = run("explain", ".", "-m", "tiny", "--save", "npy", "-t", "cat")
+    assert said.code == 0
+    maps = {r["photo"]: np.load(r["files"][0]) for r in records()}
+    assert {m.shape for m in maps.values()} == {(20, 30)}
+    assert np.array_equal(maps["grey.png"], maps["deep.png"])
+
+
+def test_quiet_says_nothing_but_errors(run: Any, photos: list[Path]) -> None:
+    (photos[0].parent / "text.jpg").write_text("hello")
+    said = run("explain", "photos", "-m", "tiny", "--quiet")
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert len(records()) == 4
+
+
+def test_short_work_has_no_progress_bar(run: Any, photos: list[Path]) -> None:
+    assert run("explain", *photos, "-m", "tiny").err == ""
+
+
+def test_long_work_has_one_where_somebody_watches(run: Any, photos: list[Path], monkeypatch: Any) -> None:
+    import io
+    import time
+
+    from heatlens import ask
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    explain, terminal = ask.explain, Terminal()
+
+    def slowly(*args: Any, **options: Any) -> Any:
+        time.sleep(0.6)
+        return explain(*args, **options)
+
+    monkeypatch.setattr(ask, "explain", slowly)
+    monkeypatch.setattr("sys.stderr", terminal)
+    run("explain", *photos, "-m", "tiny", "--batch-size", 1, "-M", "ablation_cam")
+    assert "/4 [" in terminal.getvalue()
+    assert "photo" in terminal.getvalue()
+
+
+def test_warnings_go_to_stderr_and_into_the_record(run: Any, photos: list[Path], model: Subject) -> None:
+    for bias in (model.model.head.bias, model.model.head.weight):
+        torch.nn.init.constant_(bias, -1.0)
+    said = run("explain", photos[0], "-m", "tiny", "-t", "cat")
+    (record,) = records()
+    assert "the map is blank" in record["warnings"][0]
+    assert said.err == f"photo0: {record['warnings'][0]}\n"
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, None])
+def test_what_is_finished_stays_when_interrupted(run: Any, photos: list[Path], monkeypatch: Any, stop: Any) -> None:
+    from heatlens import ask
+
+    explain = ask.explain
+    done: list[str] = []
+
+    def until(subject: Any, batch: Any, **options: Any) -> Any:
+        if stop and len(done) == 2:
+            raise stop
+        done.append(batch[0].name)
+        return explain(subject, batch, **options)
+
+    monkeypatch.setattr(ask, "explain", until)
+    said = run("explain", *photos, "-m", "tiny", "--batch-size", 1)
+    assert said.code == (1 if stop else 0)
+    assert len(records()) == (2 if stop else 4)
+    assert all(Path(file).exists() for record in records() for file in record["files"])
+    assert ("heatlens: interrupted" in said.err) is bool(stop)
+
+
+def test_a_grid_is_one_picture_per_photo(run: Any, photos: list[Path]) -> None:
+    run("explain", *photos[:2], "-m", "tiny", "-M", "grad_cam", "-M", "fem", "--save", "grid", "--top", 2)
+    assert names() == ["explanations.json", "photo0.png", "photo1.png"]
+    assert [r["files"] for r in records()][:4] == [["heatlens-out/photo0.png"]] * 4
+
+
+def test_overrides_reach_the_model(run: Any, photos: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("ant\nbee\n\ncrow\nduck\n")
+    assert run("explain", photos[0], "-m", "tiny", "--class-names", "names.txt", "-t", "crow").code == 0
+    assert records()[0]["target"] == {"index": 2, "name": "crow"}
+    squashed = ["--size", "16x48", "--resize", "squash", "--mean", "0.1,0.2,0.3", "--std", "1"]
+    assert run("explain", photos[0], "-m", "tiny", *squashed).code == 0
+
+
+def test_several_layers_with_a_fusion_an_average_and_settings(run: Any, photos: list[Path]) -> None:
+    words = [
+        "-l",
+        "body.0",
+        "-l",
+        "relu",
+        "--fuse",
+        "maximum",
+        "--average",
+        "flips",
+        "-M",
+        "eigen_cam",
+        "--set",
+        "centred=yes",
+    ]
+    assert run("explain", photos[0], "-m", "tiny", *words, "--precision", "bf16").code == 0
+    (record,) = records()
+    assert record["layers"] == ["body.0", "relu"]
+    assert record["settings"] == {"centred": True}
+
+
+def test_methods_that_look_at_all_photos_together_get_them_together(
+    run: Any, photos: list[Path], monkeypatch: Any
+) -> None:
+    from heatlens import ask
+
+    explain, sizes = ask.explain, []
+
+    def noted(subject: Any, batch: Any, **options: Any) -> Any:
+        sizes.append(len(batch))
+        return explain(subject, batch, **options)
+
+    monkeypatch.setattr(ask, "explain", noted)
+    run(
+        "explain", *photos, "-m", "tiny", "-M", "deep_feature_factorisation", "--batch-size", 1, "--set", "iterations=3"
+    )
+    assert sizes == [4]

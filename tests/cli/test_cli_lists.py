@@ -1,0 +1,127 @@
+"""heatlens methods, layers, models, classes and the help."""
+
+import os
+import subprocess
+import sys
+import time
+from typing import Any
+
+import click
+import pytest
+
+import heatlens
+from heatlens.cli import cli
+
+pytestmark = pytest.mark.usefixtures("model")
+
+
+def test_every_method_with_paper_needs_settings_and_cost(run: Any) -> None:
+    said = run("methods")
+    assert said.code == 0
+    blocks = dict(block.split("\n", 1) for block in said.out.strip().split("\n\n"))
+    assert sorted(blocks) == heatlens.methods()
+    for block in blocks.values():
+        keys = [line.split()[0] for line in block.splitlines() if line[2] != " "]
+        assert keys == ["paper", "needs", "settings", "cost"]
+        assert max(map(len, block.splitlines())) <= 110
+    assert "arXiv:1710.11063" in blocks["grad_cam_pp"]
+    assert "activations, gradients" in blocks["grad_cam_pp"]
+    assert "1 forward + 1 backward" in blocks["grad_cam_pp"]
+
+
+def test_one_method_however_it_is_spelt_and_a_short_table(run: Any) -> None:
+    assert run("methods", "Grad-CAM++").out.startswith("grad_cam_pp\n")
+    rows = run("methods", "--short").out.splitlines()
+    assert [row.split()[0] for row in rows] == heatlens.methods()
+    assert len({row.index("1 forward") for row in rows}) == 1
+    wrong = run("methods", "gradcamm")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "No method is called 'gradcamm'. Close: " in wrong.err
+
+
+def test_layers_are_a_table_with_the_recommended_one_marked(run: Any) -> None:
+    said = run("layers", "tiny", "--size", "32")
+    assert said.out.splitlines() == [
+        "  layer   type        output     map",
+        "  body.0  Conv2d      1x8x32x32  32x32",
+        "  body.1  ReLU        1x8x32x32  32x32",
+        "  body.2  MaxPool2d   1x8x16x16  16x16",
+        "  body.3  Conv2d      1x6x16x16  16x16",
+        "* body    Sequential  1x6x16x16  16x16",
+        "  relu    ReLU        1x6x16x16  16x16",
+        "  head    Linear      1x4        none",
+        "* recommended: the last layer whose map still carries gradient",
+    ]
+    some = run("layers", "tiny", "--filter", "relu").out.splitlines()
+    assert [row.split()[:2] for row in some[1:-1]] == [["*", "body"], ["relu", "ReLU"]]
+    assert run("layers", "nosuch").code == 2
+
+
+def test_classes_with_what_else_they_are_called(run: Any) -> None:
+    assert run("classes", "tiny").out.splitlines() == ["    0  cat", "    1  dog", "    2  cow", "    3  hen"]
+    known = run("classes", "torchvision/squeezenet1_1", "--filter", "tiger cat").out
+    assert known == "  282  tiger cat  (n02123159)\n"
+    assert "  cat  (" in run("classes", "bundled").out
+    unnamed = run("classes", "torchvision/squeezenet1_1", "--model-arg", "num_classes=3")
+    assert unnamed.out == "the classes of this model have no names; explain them by index\n"
+
+
+def test_models_by_library(run: Any) -> None:
+    every = run("models").out.splitlines()
+    assert "torchvision/resnet50" in every
+    assert "timm/vit_tiny_patch16_224" in every
+    some = run("models", "torchvision", "--filter", "resnet15").out.splitlines()
+    assert some == ["torchvision/resnet152"]
+    wrong = run("models", "torchvison")
+    assert wrong.code == 2
+    assert "No library is called 'torchvison'. Close: torchvision" in wrong.err
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in cli.commands)])
+def test_help_says_something_about_every_option(run: Any, command: list[str]) -> None:
+    said = run(*command, "--help")
+    assert said.code == 0
+    assert said.out.startswith("Usage: heatlens")
+    for param in cli.commands[command[0]].params if command else []:
+        assert isinstance(param, click.Argument) or param.help, param.name
+
+
+def test_the_version(run: Any) -> None:
+    assert run("--version").out == f"heatlens, version {heatlens.__version__}\n"
+
+
+def test_an_unknown_command(run: Any) -> None:
+    said = run("explian")
+    assert said.code == 2
+    assert "No such command 'explian'" in said.err
+
+
+HELP = """
+import sys, time
+start = time.perf_counter()
+from heatlens.cli import cli
+for words in ([], *([name] for name in cli.commands)):
+    cli([*words, "--help"], standalone_mode=False)
+took = time.perf_counter() - start
+heavy = sorted({"torch", "torchvision", "timm", "numpy", "PIL", "matplotlib", "tqdm"} & set(sys.modules))
+print(heavy, took, file=sys.stderr)
+"""
+
+
+def test_help_of_all_commands_loads_nothing_heavy_and_comes_at_once() -> None:
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, check=True)
+    heavy, took = done.stderr.rsplit(" ", 1)
+    assert heavy == "[]"
+    assert float(took) < 0.5
+
+
+def test_a_closed_pipe_ends_quietly() -> None:
+    reading, writing = os.pipe()
+    words = [sys.executable, "-c", "from heatlens.cli import main; main()", "methods"]
+    process = subprocess.Popen(words, stdout=writing, stderr=subprocess.PIPE)
+    os.close(reading)
+    os.close(writing)
+    start = time.monotonic()
+    _, err = process.communicate(timeout=120)
+    assert err == b""
+    assert time.monotonic() - start < 120
