@@ -66,6 +66,12 @@ def loss_of(scores: list[Tensor], wanted: list[Tensor]) -> Tensor:
     return merged + 0.5 * fine + sum(2 * (1 - angle) for angle in angles)
 
 
+@torch.no_grad()
+def keep_positive(head: nn.Linear) -> None:
+    """No negative class weights: a map shows all evidence for its class, not what is left after evidence against."""
+    head.weight.clamp_(min=0)
+
+
 class Average:
     """Exponential moving average of parameters and running statistics, quicker at the start."""
 

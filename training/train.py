@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from training.data import Classes, add_folders, data_folder, load_photos, read_classes
 from training.schedule import learning_rate, mix_chance, photo_size
-from training.student import Average, Student, accuracy, targets
+from training.student import Average, Student, accuracy, keep_positive, targets
 from training.teacher import soft_labels, teacher_features
 from training.workers import Step, Workers
 
@@ -82,6 +82,7 @@ class Run:
         seed = self.settings.seed * 1_000_003 + self.step
         loss = self.workers.gradients(images, wanted, Step(photo_size(progress), mix_chance(progress), seed))
         self.optimiser.step()
+        keep_positive(self.student.network.head)
         self.step += 1
         self.average.update(self.student, self.step)
         return loss

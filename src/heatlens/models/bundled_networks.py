@@ -1,5 +1,7 @@
 """The small network that ships with heatlens: plain residual blocks, global average pooling, one linear layer.
 
+The neck ends in a 3x3 mean over zero padding: maps are smooth, and places at the border, which saw padding, count less.
+
 photo (n, 3, 128, 128) -> stem (n, 64, 32, 32) -> stages (n, 256, 8, 8) -> neck (n, 512, 8, 8) -> mean -> head
 """
 
@@ -55,7 +57,7 @@ class BundledCNN(nn.Module):
             stages.append(nn.Sequential(*(Block(inputs if i == 0 else width, width, s) for i, s in enumerate(strides))))
             inputs = width
         self.stages = nn.Sequential(*stages)
-        self.neck = _unit(inputs, features, 1)
+        self.neck = nn.Sequential(*_unit(inputs, features, 1), nn.AvgPool2d(3, stride=1, padding=1))
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.head = nn.Linear(features, classes)
