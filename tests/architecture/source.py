@@ -1,6 +1,7 @@
 """The source as the architecture tests read it."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -8,15 +9,15 @@ from pathlib import Path
 import heatlens
 
 ROOT = Path(heatlens.__file__).resolve().parent
-FLOORS = {
-    "notation": 0, "registry": 0, "errors": 0, "optional": 0, "trees": 0, "masking": 0, "clusters": 0,
-    "methods": 1, "targets": 1, "fusion": 1, "averaging": 1, "metrics": 1, "localize": 1, "images": 1,
-    "engine": 2,
-    "models": 3,
-    "recipe": 4, "look": 4, "ask": 4, "explanation": 4,
-    "evaluate": 5,
-    "cli": 6, "web": 6,
-}  # fmt: skip
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "architecture.md"
+ROWS = re.findall(r"^\| (\d) \| ([^|]*) \|", PAGE.read_text("utf-8"), re.MULTILINE)
+"""The table of floors: (floor, its rooms in order)."""
+PLACES = {
+    room: (int(floor), place) for floor, rooms in ROWS for place, room in enumerate(re.findall(r"`(\w+)`", rooms))
+}
+"""Room -> its floor, and its place on it from the left."""
+ORDERED = {0, 4}
+"""Floors where a room may import those to its right."""
 
 
 def files() -> list[Path]:

@@ -57,7 +57,7 @@ def test_the_engine_never_accumulates_gradients_and_the_check_can_fail() -> None
 @pytest.mark.parametrize("path", files(), ids=name)
 def test_files_are_short_silent_and_finished(path: Path) -> None:
     text = path.read_text("utf-8")
-    assert len(text.splitlines()) <= LONGEST.get(name(path), 210)
+    assert len(text.splitlines()) <= LONGEST.get(name(path), 220)
     assert not re.search(r"\b(TODO|FIXME|XXX)\b", text)
     nodes = list(ast.walk(tree(path)))
     assert not any(isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "print" for n in nodes)
