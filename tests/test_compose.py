@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from evidence import Evidence, network, one_thread, run  # noqa: F401  a fixture
 from torch import Tensor
 
 import heatlens.methods  # noqa: F401  fills the registry
+from evidence import Evidence, network, one_thread, run  # noqa: F401  a fixture
 from heatlens.clusters import cluster, grouped
 from heatlens.compose import compose
 from heatlens.errors import BadValue

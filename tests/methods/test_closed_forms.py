@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from evidence import Evidence, network, run
 from torch import Tensor
 
+from evidence import Evidence, network, run
 from heatlens.methods.deep_feature_factorisation import factorise
 from heatlens.registry import find_method
 

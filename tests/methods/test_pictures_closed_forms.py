@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evidence import Evidence, network, run
 from heatlens.fusion import poly
-from heatlens.masking import gaussian_blur
+from heatlens.masking import compact, gaussian_blur, softmax_over, sum_over
 from heatlens.registry import find_method, needs
 
 GAP = network(tail="gap", seed=41)
@@ -170,6 +170,27 @@ def test_images_of_a_batch_need_not_have_equally_many_channels_to_look_at() -> N
     for name, settings in [("score_cam", {}), ("score_cam", {"channel_softmax": True}), ("poly_cam", {})]:
         alone = torch.cat([explain(name, uneven.only(i), **settings) for i in range(2)])
         close(explain(name, uneven, **settings), alone)
+
+
+def test_compact_keeps_the_wanted_channels_and_fills_up_with_zeros() -> None:
+    stack = torch.arange(1.0, 9.0).reshape(2, 4, 1)
+    wanted = torch.tensor([[True, False, True, True], [False, True, False, False]])
+    close(compact(stack, wanted)[..., 0], torch.tensor([[1.0, 3.0, 4.0], [6.0, 0.0, 0.0]]))
+    strength = torch.tensor([[1.0, 9.0, 3.0, 2.0], [9.0, 1.0, 9.0, 9.0]])
+    close(compact(stack, wanted, strength, top=2)[..., 0], torch.tensor([[3.0, 4.0], [6.0, 0.0]]))
+    assert compact(stack, wanted & False).shape == (2, 1, 1)
+    assert not compact(stack, wanted & False).any()
+
+
+def test_a_softmax_over_some_gives_the_others_nothing() -> None:
+    scores = torch.tensor([[1.0, 50.0, 1.0], [7.0, 7.0, 7.0]])
+    real = torch.tensor([[True, False, True], [False, False, False]])
+    close(softmax_over(scores, real), torch.tensor([[0.5, 0.0, 0.5], [0.0, 0.0, 0.0]]))
+
+
+def test_sums_over_masks_made_a_few_at_a_time() -> None:
+    weights, M = torch.rand(2, 150), torch.rand(150, 1, 3, 4)
+    close(sum_over(weights, lambda k: M[k]), weights @ M.flatten(1))
 
 
 # groups

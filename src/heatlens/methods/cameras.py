@@ -31,9 +31,9 @@ def cameras(
     factors = [1 + (largest - 1) * t / max(1, scales - 1) for t in range(scales)]
     looks = list(perturbed(_enlarged(images, factor) for factor in factors))
     total = images.new_zeros(len(images), *images.shape[2:])
-    for k in range(looks[0][0].shape[1]):  # a channel at a time: all of them at the size of the image fill the memory
-        A, G = (torch.stack([enlarge(look[which][:, k : k + 1]) for look in looks]).mean(0) for which in (0, 1))
-        total = total + (A * G).squeeze(1)
+    for k in range(0, looks[0][0].shape[1], 16):  # a few channels at a time: all of them at this size fill the memory
+        A, G = (torch.stack([enlarge(look[which][:, k : k + 16]) for look in looks]).mean(0) for which in (0, 1))
+        total = total + (A * G).sum(1)
     return relu(total)
 
 
