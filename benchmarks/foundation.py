@@ -7,7 +7,7 @@ from torchvision.models import resnet50
 import heatlens
 from heatlens.engine.evaluating import evaluating
 from heatlens.engine.evidence import Evidence
-from heatlens.engine.replay import Inputs
+from heatlens.engine.inputs import Inputs
 from heatlens.engine.scene import Options, Scene
 from heatlens.models.layouts import ChannelsFirst
 from heatlens.targets import Logit

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .averaging import Average
 from .engine.batching import Progress
-from .engine.replay import Inputs
+from .engine.inputs import Inputs
 from .errors import BadValue
 from .explanation import Explanation
 from .fusion import Fusion

@@ -11,7 +11,7 @@ from .averaging import Average, find_average
 from .engine.batching import Progress
 from .engine.evaluating import evaluating
 from .engine.evidence import Evidence
-from .engine.replay import Inputs
+from .engine.inputs import Inputs
 from .engine.scene import Options, Scene, View
 from .errors import NotFinite, ScoreIndifferent
 from .models.layers import convolutions, stages

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from heatlens.engine.evaluating import evaluating
 from heatlens.engine.evidence import Evidence
-from heatlens.engine.replay import Inputs
+from heatlens.engine.inputs import Inputs
 from heatlens.engine.scene import Options, Scene
 from heatlens.engine.swift import swift_copy
 from heatlens.errors import EvidenceMissing

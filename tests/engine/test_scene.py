@@ -7,9 +7,9 @@ from torch import Tensor, nn
 import heatlens
 from heatlens.engine.evaluating import evaluating
 from heatlens.engine.evidence import Evidence
-from heatlens.engine.replay import Inputs
+from heatlens.engine.inputs import Inputs
 from heatlens.engine.scene import Options, Scene
-from heatlens.errors import EvidenceMissing, LayerNotReached, NotFinite, ScoreIndifferent, UnknownName
+from heatlens.errors import BadValue, EvidenceMissing, LayerNotReached, NotFinite, ScoreIndifferent, UnknownName
 from heatlens.models.layouts import ChannelsFirst
 from heatlens.registry import EVIDENCE
 from heatlens.targets import Logit, Probability
@@ -284,3 +284,9 @@ def test_a_module_used_several_times_speaks_with_its_last_call() -> None:
     ablation = ((drop / y.abs()[:, None])[..., None, None] * stack).sum(1).clamp(min=0)
     got = heatlens.attribute(model, images, method="ablation_cam", layers="relu", target=1, upsample=False)
     torch.testing.assert_close(got, ablation.detach(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("layers", ["body", None])
+def test_a_model_that_refuses_its_input(layers: str | None) -> None:
+    with pytest.raises(BadValue, match=r"Gap cannot be run on an input of shape \(1, 5, 12, 12\): .*channels.*size="):
+        heatlens.attribute(Gap(), torch.rand(1, 5, 12, 12), layers=layers)

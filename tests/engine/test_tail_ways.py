@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from heatlens.engine.evaluating import evaluating
-from heatlens.engine.replay import Inputs, Recorder, Tail
+from heatlens.engine.inputs import Inputs
+from heatlens.engine.replay import Recorder
+from heatlens.engine.tail import Tail
 from heatlens.trees import main_tensor
 from networks import Gap
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..errors import ScoreIndifferent
 from ..notation import Stack
-from ..targets import Target
+from ..targets import Target, described
 
 
 def gradients(said: list[Tensor], score: Tensor, *, create_graph: bool = False) -> list[Tensor | None]:
@@ -36,6 +36,6 @@ def check_reached(raw: Tensor, gradients: Stack, layer: str, target: Target) -> 
     """A stack of exact zeros where the raw gradient is not: only the prefix tokens reach the score."""
     if raw.numel() > gradients.numel() and not bool(gradients.any()) and bool(raw.any()):
         raise ScoreIndifferent(
-            f"the score of {target} does not depend on the patches of layer {layer!r}: "
+            f"the score of {described(target)} does not depend on the patches of layer {layer!r}: "
             "there only the class token reaches the output"
         )

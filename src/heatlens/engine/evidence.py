@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import EvidenceMissing
 from ..notation import Stack, resize
-from ..targets import ClassTarget, Probability, class_logits, logits_of, score_each
+from ..targets import ClassTarget, Probability, class_logits, described, logits_of, score_each
 from ..trees import Tree, map_tensors
 from . import rules
 from .batching import Progress, chunk_size, chunked, picture_chunk
@@ -145,7 +145,9 @@ class Evidence:
     def _class_of(self, image: int) -> int:
         target = self._view.targets[image]
         if not isinstance(target, ClassTarget) or target.index is None:
-            raise EvidenceMissing(f"the target {target} names no class", "a class", "Give a class index or name")
+            raise EvidenceMissing(
+                f"the target {described(target)} names no class", "a class", "Give a class index or name"
+            )
         return target.index
 
     def _scored(self, image: int, pictures: Callable[[int, Tensor], Tensor], count: int, probability: bool) -> Tensor:

@@ -12,14 +12,16 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..errors import LayerNotReached, NotFinite, ScoreIndifferent
 from ..notation import Stack
-from ..targets import Target, score_each
+from ..targets import Target, described, score_each
 from ..trees import Tree, tensors
 from .batching import Progress
 from .capture import capture, find_layers
 from .derivatives import gradients
 from .evaluating import device_of
-from .replay import Inputs, Recorder, Tail
+from .inputs import Inputs
+from .replay import Recorder
 from .swift import swift_copy
+from .tail import Tail
 
 
 class Layout(Protocol):
@@ -131,7 +133,7 @@ class Scene:
             for recorder in recorders.values():
                 stack.enter_context(recorder.recording())
             said = stack.enter_context(capture(self.modules, graph=graph))
-            outputs = inputs.run(self.model)
+            outputs = inputs.shown_to(self.model)
         return outputs, said, recorders
 
     def precisely(self) -> Any:
@@ -163,7 +165,7 @@ class View:
         found = gradients(list(said.values()), score, create_graph=create_graph)
         for name, gradient in zip(said, found, strict=True):
             if gradient is None:
-                raise ScoreIndifferent(f"the score of {self.targets[0]} does not depend on layer {name!r}")
+                raise ScoreIndifferent(f"the score of {described(self.targets[0])} does not depend on layer {name!r}")
         return dict(zip(said, found, strict=True))  # type: ignore[arg-type]
 
 

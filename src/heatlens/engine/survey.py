@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from ..trees import Tree, tensors
-from .replay import Inputs
+from .inputs import Inputs
 
 _NORMS = ("norm",)
 
@@ -46,7 +46,7 @@ def survey(model: nn.Module, inputs: Inputs) -> tuple[list[Found], Tree]:
     with ExitStack() as hooks:
         for module in names:
             hooks.callback(module.register_forward_hook(note).remove)
-        outputs = inputs.run(model)
+        outputs = inputs.shown_to(model)
     calls = Counter(module for module, _ in finished)
     last = {module: position for position, (module, _) in enumerate(finished)}
     return [

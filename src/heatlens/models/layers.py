@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..engine.evaluating import evaluating
-from ..engine.replay import Inputs
+from ..engine.inputs import Inputs
 from ..engine.scene import Options, Scene
 from ..engine.survey import Found, survey
 from ..errors import HeatlensError, LayoutUnclear

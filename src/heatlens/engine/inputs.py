@@ -1,0 +1,53 @@
+"""What a model is called with."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..errors import BadValue
+from ..trees import Tree, main_tensor, rows, with_main_tensor
+from .batching import out_of_memory
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the model is called with; the first tensor among the arguments holds the images."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def images(self) -> Tensor:
+        return main_tensor([*self.args, *self.kwargs.values()])
+
+    @property
+    def batch(self) -> int:
+        return self.images.shape[0]
+
+    def of(self, index: int, copies: int) -> "Inputs":
+        """Image `index`, `copies` times."""
+        args, kwargs = rows((self.args, self.kwargs), self.batch, index, copies)
+        return Inputs(args, kwargs)
+
+    def showing(self, images: Tensor) -> "Inputs":
+        """The same call with other images."""
+        args, kwargs = with_main_tensor((self.args, self.kwargs), images)
+        return Inputs(args, kwargs)
+
+    def shown_to(self, model: nn.Module) -> Tree:
+        """A first forward pass: a model that refuses its input is a mistake about the input's size or channels."""
+        try:
+            return self.run(model)
+        except (RuntimeError, AssertionError, ValueError, IndexError) as error:
+            if isinstance(error, RuntimeError) and out_of_memory(error):
+                raise
+            reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+            raise BadValue(
+                f"{type(model).__name__} cannot be run on an input of shape {tuple(self.images.shape)}: {reason[0]}",
+                "an input that the model accepts",
+                "Say size=… for photos, or give attribute the model's own tensors",
+            ) from error
+
+    def run(self, model: nn.Module) -> Tree:
+        return model(*self.args, **self.kwargs)

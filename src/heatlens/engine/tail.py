@@ -1,0 +1,107 @@
+"""What follows one layer, for variations of what the layer says."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import LayerNotReached
+from ..trees import Tree, close, main_tensor, map_tensors, rows, with_main_tensor
+from .inputs import Inputs
+from .replay import Recorder, Replay
+
+
+class Tail:
+    """What follows one layer, by the cheapest way that proves exact for this model.
+
+    1. "expanded": the scene's own memory, one image of it expanded to the batch of variations;
+    2. "recorded": a pass recorded at the size of the batch of variations;
+    3. "full": full passes with the layer's output replaced.
+    Each way is checked once by replaying unchanged activations, which must give back the outputs.
+    """
+
+    def __init__(self, model: nn.Module, layer: nn.Module, inputs: Inputs, outputs: Tree, recorder: Recorder) -> None:
+        self._model, self._layer, self._inputs, self._outputs = model, layer, inputs, outputs
+        self._recorder = recorder
+        self._last = recorder.calls - 1
+        self._recorded: tuple[int, int, Replay] | None = None
+        self.way = self._cheapest_way()
+
+    def __call__(self, activations: Tensor, image: int) -> Tree:
+        """Outputs for variations (k, ...) of the layer's output on one image."""
+        try:
+            if self.way == "expanded":
+                return self._expanded(image, len(activations))(activations)
+            if self.way == "recorded":
+                return self._at_recorded_size(activations, image)
+        except LayerNotReached:
+            self.way = "full"
+        return self._full(activations, image)
+
+    def _cheapest_way(self) -> str:
+        said = main_tensor(self._recorder.memories[-1].output) if self._recorder.calls == 1 else None
+        if said is not None and self._exact(self._expanded(0, 2), said):
+            return "expanded"
+        try:
+            replay = self._recording(0, 2)
+            if self._exact(replay, None):
+                return "recorded"
+        except LayerNotReached:
+            pass
+        return "full"
+
+    def _exact(self, replay: Replay, said: Tensor | None) -> bool:
+        """Whether unchanged activations of the first image, twice, give back its outputs."""
+        expected = rows(self._outputs, self._inputs.batch, 0, 2)
+        try:
+            if said is None:
+                unchanged = main_tensor(replay._memories[-1].output)
+            else:
+                unchanged = rows(said, self._inputs.batch, 0, 2)
+            return close(replay(unchanged.clone()), expected)
+        except (RuntimeError, TypeError, ValueError, IndexError, LayerNotReached):
+            return False
+
+    def _expanded(self, image: int, copies: int) -> Replay:
+        inputs = self._inputs.of(image, copies)
+        batch = self._inputs.batch
+        return Replay(
+            self._model,
+            self._recorder.memories,
+            lambda: inputs.run(self._model),
+            lambda output: rows(output, batch, image, copies),
+        )
+
+    def _recording(self, image: int, copies: int) -> Replay:
+        if self._recorded is None or self._recorded[:2] != (image, copies):
+            inputs = self._inputs.of(image, copies)
+            with torch.no_grad(), Recorder(self._model, self._layer, self._last).recording() as recorder:
+                inputs.run(self._model)
+            if recorder.calls <= self._last:
+                raise LayerNotReached("the model took another path than in the pass it was recorded in")
+            replay = Replay(self._model, recorder.memories, lambda: inputs.run(self._model), lambda output: output)
+            self._recorded = (image, copies, replay)
+        return self._recorded[2]
+
+    def _at_recorded_size(self, activations: Tensor, image: int) -> Tree:
+        """A short last chunk is padded to the recorded size; the padding is dropped from the outputs."""
+        size, count = self._recorded[1] if self._recorded else 0, len(activations)
+        size = size if self._recorded and self._recorded[0] == image and size >= count else count
+        if size > count:
+            activations = torch.cat([activations, activations[-1:].expand(size - count, *activations.shape[1:])])
+        outputs = self._recording(image, size)(activations)
+        return map_tensors(lambda t: t[:count] if t.ndim and t.shape[0] == size else t, outputs)
+
+    def _full(self, activations: Tensor, image: int) -> Tree:
+        calls = 0
+
+        def replace(module: nn.Module, args: Any, output: Tree) -> Tree:
+            nonlocal calls
+            calls += 1
+            return with_main_tensor(output, activations) if calls == self._last + 1 else output
+
+        handle = self._layer.register_forward_hook(replace)
+        try:
+            return self._inputs.of(image, len(activations)).run(self._model)
+        finally:
+            handle.remove()
