@@ -59,7 +59,7 @@ def look(
     groups: dict[Average | None, list[int]] = {None: []}
     for r, recipe in enumerate(recipes):
         groups.setdefault(find_average(recipe.average), []).append(r)
-    with evaluating(subject.model), torch.set_grad_enabled(wishes.differentiable):
+    with evaluating(subject.model, differentiable=wishes.differentiable):
         clean = _scene(subject, inputs, [recipes[r] for r in groups[None]], wishes)
         settled = [_settled(clean.outputs, row, inputs.batch) for row in targets]
         scores = [score_each(clean.outputs, row) for row in settled]

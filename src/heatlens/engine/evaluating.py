@@ -14,13 +14,16 @@ _REGISTER = Lock()
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Every module in eval mode, random state, grad mode and train flags restored at the end; one thread a model."""
+def evaluating(model: nn.Module, *, differentiable: bool = False) -> Iterator[None]:
+    """Every module in eval mode, random state, grad mode and train flags restored at the end; one thread a model.
+
+    Gradients are off unless what comes out is to be differentiated.
+    """
     with ExitStack() as stack:
         stack.enter_context(_lock_of(model))
         stack.enter_context(torch.random.fork_rng(devices=_cuda_devices(model)))
         stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.no_grad())
+        stack.enter_context(torch.set_grad_enabled(differentiable))
         training = [module for module in model.modules() if module.training]
         stack.callback(_set_training, training, True)
         _set_training(training, False)

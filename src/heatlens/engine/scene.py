@@ -160,6 +160,11 @@ class View:
         """dy/d(layer's output) for every layer, by one backward pass through the tail."""
         return self.differentiate(self.score, self.scene.said, create_graph=self.scene.options.differentiable)
 
+    def reached(self) -> dict[str, Tensor]:
+        """dy/d(layer's output) of the layers that the score depends on."""
+        found = gradients(list(self.scene.said.values()), self.score)
+        return {name: flow for name, flow in zip(self.scene.said, found, strict=True) if flow is not None}
+
     def differentiate(self, score: Tensor, said: Mapping[str, Tensor], *, create_graph: bool) -> dict[str, Tensor]:
         """d(score)/d(said); `ScoreIndifferent` where there is no path."""
         found = gradients(list(said.values()), score, create_graph=create_graph)

@@ -123,19 +123,12 @@ def _last_reached(model: nn.Module, inputs: Inputs, reading: Reading, names: lis
 
     scene = Scene(model, inputs, names, read, torch.zeros(1), Options())
     targets = [settle(Logit(), rows(scene.outputs, inputs.batch, i, 1)) for i in range(inputs.batch)]
-    gradients = _every_gradient(scene, targets)
+    gradients = scene.under(targets).reached()
     for name in names:
         gradient = gradients.get(name)
         if gradient is not None and bool(scene.layout(name).to_stack(gradient).any()):
             return name
     return None
-
-
-def _every_gradient(scene: Scene, targets: list[Any]) -> dict[str, Tensor]:
-    with torch.enable_grad():
-        score = scene.under(targets).score.sum()
-        found = torch.autograd.grad(score, list(scene.said.values()), allow_unused=True)
-    return {name: gradient for name, gradient in zip(scene.said, found, strict=True) if gradient is not None}
 
 
 def _layout(found: Found, inputs: Inputs, reading: Reading) -> Any:
