@@ -160,9 +160,9 @@ class Work:
     def _grid(self, stem: str, photo: "Photo", explanations: "list[Explanation]") -> Path:
         from ..images import colour_bar, grid, save_image
 
-        bar = colour_bar(cmap=self._look.get("cmap"), signed=any(e.signed for e in explanations))
+        bars = [colour_bar(cmap=self._look.get("cmap"), signed=s) for s in sorted({e.signed for e in explanations})]
         cells = [(e.overlay(side=448, **self._look), *e.label) for e in explanations]
-        page = grid([(photo.image(), photo.name, self.subject.name), *cells], bar=bar)
+        page = grid([(photo.image(), photo.name, self.subject.name), *cells], bar=bars)
         return save_image(self.out / f"{stem}.png", page)
 
     def _write_records(self) -> None:

@@ -31,9 +31,9 @@ def grid(
     columns: int | None = None,
     side: int = SIDE,
     heading: str = "",
-    bar: Image.Image | None = None,
+    bar: Image.Image | Sequence[Image.Image] | None = None,
 ) -> Image.Image:
-    """Labelled pictures in rows, the first at the top left, with a heading above and a colour bar below.
+    """Labelled pictures in rows, the first at the top left, with a heading above and colour bars below.
 
     Every picture is drawn with a longer side of `side` pixels; by default at most four stand in a row.  Long titles
     are wrapped to two lines, then shortened.  Raises BadValue for no cells, no columns or a tiny side.
@@ -58,8 +58,8 @@ def grid(
         page.write(heading)
     for row in rows:
         page.add_row(row)
-    if bar is not None:
-        page.add(bar)
+    for one in (bar,) if isinstance(bar, Image.Image) else bar or ():
+        page.add(one)
     return page.finished()
 
 
