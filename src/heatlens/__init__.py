@@ -14,6 +14,7 @@ from .errors import HeatlensError
 
 if TYPE_CHECKING:
     from .ask import attribute, explain
+    from .composing import compose
     from .explanation import Explanation
     from .models import Subject, load
     from .recipe import Recipe
@@ -29,11 +30,12 @@ _HOME = {
     "Recipe": "recipe",
     "Subject": "models",
     "attribute": "ask",
+    "compose": "composing",
     "explain": "ask",
     "load": "models",
 }
 
-__all__ = ["Explanation", "HeatlensError", "Recipe", "Subject", "attribute", "explain", "load", "methods"]
+__all__ = ["Explanation", "HeatlensError", "Recipe", "Subject", "attribute", "compose", "explain", "load", "methods"]
 
 
 def __getattr__(name: str) -> Any:

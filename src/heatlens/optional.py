@@ -5,7 +5,7 @@ from types import ModuleType
 
 from .errors import MissingExtra
 
-_EXTRA = {"skimage": "demo", "sklearn": "test"}
+_EXTRA = {"skimage": "superpixels", "sklearn": "clusters"}
 
 
 def require(module: str) -> ModuleType:

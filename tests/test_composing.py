@@ -6,12 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-import heatlens.methods  # noqa: F401  fills the registry
+import heatlens
+import heatlens.methods
 from evidence import Evidence, network, one_thread, run  # noqa: F401  a fixture
 from heatlens.clusters import cluster, grouped
-from heatlens.compose import compose
+from heatlens.composing import compose
 from heatlens.errors import BadValue
 from heatlens.registry import EVIDENCE, as_entry, needs, settings
+from networks import Gap
 
 SAME: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("dummy_cam", {}, {"rectify": False}),
@@ -214,3 +216,11 @@ def test_sharpening_by_one_changes_nothing_and_even_detail_only_blurs() -> None:
     even = torch.ones(1, 3, 4, 4)
     torch.testing.assert_close(compose(sharpen=2)(even), torch.ones(1, 4, 4))
     assert compose(sharpen=3)(torch.zeros(1, 2, 5, 7, 3)).shape == (1, 5, 7, 3)
+
+
+def test_a_composed_method_is_used_like_any_other() -> None:
+    model, images = Gap().eval(), torch.rand(2, 3, 12, 12)
+    mine = heatlens.compose(weight="gradient")
+    expected = heatlens.attribute(model, images, method="grad_cam", layers="body", target=1)
+    assert expected.any()
+    torch.testing.assert_close(heatlens.attribute(model, images, method=mine, layers="body", target=1), expected)
