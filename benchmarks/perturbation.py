@@ -160,7 +160,7 @@ RACES = {
     "Ablation-CAM, ResNet-18 layer4, batch 1": lambda rounds: ablation("ResNet-18", "layer4")(3),
     "Ablation-CAM, ResNet-50 layer4.2, batch 1": lambda rounds: ablation("ResNet-50", "layer4.2")(1),
     "Score-CAM, ResNet-18 layer4, batch 1": lambda rounds: score_cam(3),
-    "16 photos x 8 gradient methods x 3 targets, ResNet-50": lambda rounds: many_at_once(3),
+    "16 photos x 8 gradient methods x 3 targets, ResNet-50": lambda rounds: many_at_once(1),
     "Replayed methods, ResNet-50 layer4": replayed,
     "Families": lambda rounds: families(max(3, rounds // 2)),
     "Peak memory, ResNet-50": memory,
