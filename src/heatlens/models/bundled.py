@@ -6,6 +6,9 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from ..errors import BadValue, ModelUnavailable
 from ..images import Preprocessing
 from ..targets import Classes
@@ -28,9 +31,14 @@ def bundled(name: str = "bundled", weights: Any = None, **arguments: Any) -> Sub
     from safetensors.torch import load
 
     classes = _classes()
-    model = BundledCNN(len(classes))
-    model.load_state_dict({key: value.float() for key, value in load(data).items()})
+    with torch.device("meta"):  # no time is spent on random weights
+        model = BundledCNN(len(classes))
+    model.load_state_dict({key: _single(value) for key, value in load(data).items()}, assign=True)
     return Subject(name, model.eval(), _preprocessing(data), classes, layers=("neck",))
+
+
+def _single(value: Tensor) -> Tensor:
+    return value.float() if value.is_floating_point() else value
 
 
 def _checked(name: str) -> bytes:

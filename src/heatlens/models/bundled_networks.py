@@ -36,7 +36,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(n, inputs, h, w) -> (n, outputs, h / stride, w / stride)."""
         inner = self.relu1(self.bn1(self.conv1(x)))
-        return self.relu2(self.bn2(self.conv2(inner)) + self.shortcut(x))
+        out: Tensor = self.relu2(self.bn2(self.conv2(inner)) + self.shortcut(x))
+        return out
 
 
 class BundledCNN(nn.Module):
