@@ -99,7 +99,7 @@ def _read_val(path: Path, wnids: list[str]) -> Photos:
 def _bytes(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     stream = tar.extractfile(member)
     if stream is None:
-        raise ValueError(f"{member.name} is not a file in {tar.name}")
+        raise ValueError(f"{member.name} is not a file in {tar.name!r}")
     return stream.read()
 
 
