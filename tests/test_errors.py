@@ -73,7 +73,7 @@ class TestRequire:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name.partition(".")[0])
 
         monkeypatch.setattr("heatlens.optional.import_module", missing)
-        for module, extra in {"timm.data": "timm", "torchvision": "torchvision", "skimage.data": "demo"}.items():
+        for module, extra in {"timm.data": "timm", "torchvision": "torchvision", "skimage.data": "superpixels"}.items():
             with pytest.raises(MissingExtra) as refused:
                 require(module)
             assert f"the package {module.partition('.')[0]} is not installed" in str(refused.value)

@@ -109,6 +109,7 @@ def settings(function: Method) -> dict[str, Any]:
     return {p.name: p.default for p in _parameters(function) if p.kind is p.KEYWORD_ONLY}
 
 
+@cache
 def spelling(name: str) -> str:
     """One spelling of every name: `GradCAM++`, `grad-cam-pp` and `grad_cam_pp` are the same."""
     plain = name.lower().replace("plusplus", "pp").replace("++", "pp")

@@ -31,4 +31,4 @@ def test_what_is_missing_is_said_in_a_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     if bundled_is_there():
-        assert 'pip install "heatlens[demo]"' in done.stderr
+        assert 'pip install "heatlens[superpixels]"' in done.stderr

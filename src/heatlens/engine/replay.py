@@ -86,6 +86,7 @@ class Replay:
 
     def __call__(self, activations: Tensor) -> Tree:
         position = 0
+        lent: list[tuple[Memory, Tree]] = []
 
         def answering(module: nn.Module, forward: Callable[..., Tree]) -> Callable[..., Tree]:
             def answer(*args: Any, **kwargs: Any) -> Tree:
@@ -97,7 +98,10 @@ class Replay:
                 output = self._adapt(memory.output)
                 if position == len(self._memories):
                     return with_main_tensor(output, activations)
-                return map_tensors(torch.clone, output) if memory.watched else output
+                if memory.watched:
+                    output = map_tensors(torch.clone, output)
+                    lent.append((memory, output))
+                return output
 
             return answer
 
@@ -105,6 +109,9 @@ class Replay:
             outputs = self._run()
         if position != len(self._memories):
             raise LayerNotReached("the model took another path than in the pass it was recorded in")
+        for memory, output in lent:
+            if not any(version(tensor) for tensor in tensors(output)):
+                memory.watched = []  # who wrote into it answers from memory itself: no more copies are needed
         return outputs
 
 

@@ -79,5 +79,5 @@ def _preprocessing(data: bytes) -> Preprocessing:
         if key != "network"
     }
     return Preprocessing(
-        size=(said["size"], said["size"]), mean=tuple(said["mean"]), std=tuple(said["std"]), resize="crop"
+        size=(said["size"], said["size"]), mean=tuple(said["mean"]), std=tuple(said["std"]), resize="squash"
     )
