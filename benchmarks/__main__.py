@@ -9,8 +9,7 @@ from pathlib import Path
 import click
 import torch
 
-from . import foundation, perturbation
-from .timing import Row
+from . import foundation, page, perturbation
 
 
 def machine() -> dict[str, str]:
@@ -20,12 +19,6 @@ def machine() -> dict[str, str]:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
-
-
-def table(rows: list[Row]) -> str:
-    lines = ["| | median seconds | × the first | quartiles |", "|---|---|---|---|"]
-    lines += [f"| {r.name} | {r.seconds:.3f} | {r.ratio:.2f} | {r.low:.2f} – {r.high:.2f} |" for r in rows]
-    return "\n".join(lines)
 
 
 RACES = {**foundation.RACES, **perturbation.RACES}
@@ -41,9 +34,11 @@ def main(rounds: int, only: str, out: str) -> None:
     kept = json.loads(path.read_text())["races"] if path.exists() else {}
     for name in [name for name in RACES if only.lower() in name.lower()]:
         rows = RACES[name](rounds)
-        click.echo(f"\n{name}\n\n{table(rows)}")
+        click.echo(f"\n{name}\n\n{page.table(rows)}")
         kept[name] = [asdict(row) for row in rows]
-        path.write_text(json.dumps({"machine": machine(), "races": kept}, indent=1) + "\n")
+        results = {"machine": machine(), "races": {race: kept[race] for race in RACES if race in kept}}
+        path.write_text(json.dumps(results, indent=1) + "\n")
+        page.write(results)
 
 
 if __name__ == "__main__":

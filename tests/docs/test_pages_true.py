@@ -16,8 +16,6 @@ from heatlens.registry import EVIDENCE, METHODS
 
 SOURCE = ROOT / "src" / "heatlens"
 _LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
-_LATER = ("docs/performance.md", "docs/model-card.md")
-"""Pages that measure: they are written with the measurements."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +47,7 @@ def test_links_lead_somewhere(page: Path) -> None:
             continue
         there = (page.parent / path).resolve() if path else page
         name = there.relative_to(ROOT).as_posix()
-        assert there.exists() or name in _LATER or "gallery/" in name, f"{named(page)}: no {name}"
+        assert there.exists(), f"{named(page)}: no {name}"
         if anchor and there.exists():
             assert anchor in _anchors(there), f"{named(page)}: no #{anchor} in {name}"
 
