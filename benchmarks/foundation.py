@@ -50,12 +50,12 @@ def grad_cam(rounds: int, batch: int) -> list[Row]:
 
 def ten_methods(rounds: int, batch: int) -> list[Row]:
     model, images = network(), torch.rand(batch, 3, 224, 224)
-    five = ["GradCAM", "HiResCAM", "GradCAMPlusPlus", "XGradCAM", "LayerCAM", "GradCAMElementWise", "EigenGradCAM"]
+    seven = ["GradCAM", "HiResCAM", "GradCAMPlusPlus", "XGradCAM", "LayerCAM", "GradCAMElementWise", "EigenGradCAM"]
     return race(
         {
             "plain forward pass": peers.plain(model, images),
             "heatlens, ten gradient methods": peers.ours(model, images, "layer4", TEN),
-            "pytorch-grad-cam, seven of them": peers.pytorch_grad_cam(model, images, "layer4", five),
+            "pytorch-grad-cam, seven of them": peers.pytorch_grad_cam(model, images, "layer4", seven),
         },
         rounds,
     )

@@ -110,6 +110,20 @@ def test_rescaled_contributions_are_complete() -> None:
     torch.testing.assert_close(found.sum((1, 2, 3)), change)
 
 
+def test_the_pools_reference_may_be_anywhere() -> None:
+    """A convolution with a bias before the pool: the reference is not zero there and has maxima of its own."""
+    torch.manual_seed(0)
+    model, images = Tail().double().eval(), torch.rand(3, 3, 8, 8, dtype=torch.float64)
+    model.tail = nn.Sequential(
+        nn.Conv2d(5, 5, 3, padding=1), nn.Tanh(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(80, 4)
+    ).double()
+    with evaluating(model):
+        found = evidence_of(model, images, "stem").propagated("rescale")
+        stack = model.stem(images)
+        change = model.tail(stack)[:, 1] - model.tail(torch.zeros_like(stack))[:, 1]
+    torch.testing.assert_close(found.sum((1, 2, 3)), change)
+
+
 def test_rescaled_contributions_are_captums() -> None:
     deep_lift = pytest.importorskip("captum.attr").DeepLift
     torch.manual_seed(0)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import LayerNotReached
-from ..trees import Tree, map_tensors, snapshot, tensors, version, with_main_tensor
+from ..trees import Tree, main_tensor, map_tensors, snapshot, tensors, version, with_main_tensor
 
 
 @dataclass
@@ -83,6 +83,11 @@ class Replay:
         self, model: nn.Module, memories: Sequence[Memory], run: Callable[[], Tree], adapt: Callable[[Tree], Tree]
     ) -> None:
         self._model, self._memories, self._run, self._adapt = model, memories, run, adapt
+
+    @property
+    def unchanged(self) -> Tensor:
+        """What the layer said, as a batch of variations."""
+        return main_tensor(self._adapt(self._memories[-1].output))
 
     def __call__(self, activations: Tensor) -> Tree:
         position = 0

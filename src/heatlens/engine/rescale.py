@@ -17,6 +17,7 @@ _ELEMENTWISE = (
     F.silu, F.mish, F.softplus, F.hardswish, F.hardsigmoid, F.hardtanh, F.relu6, torch.sigmoid, Tensor.sigmoid,
     F.sigmoid, torch.tanh, Tensor.tanh, F.tanh,
 )  # fmt: skip
+_IN_PLACE = frozenset({F.relu_, torch.relu_, Tensor.relu_})
 _POOLS = (F.max_pool1d, F.max_pool2d, F.max_pool3d)
 _CLOSE = 1e-6
 """Where x and x0 are closer than this share of the largest difference, the derivative is taken."""
@@ -78,8 +79,8 @@ def _difference(x: Tensor) -> Tensor:
 
 
 def _elementwise(func: Operation, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    inplace = bool(kwargs.pop("inplace", False)) or getattr(func, "__name__", "").rstrip("_") != func.__name__
-    pure = F.relu if getattr(func, "__name__", "") in ("relu_",) else func
+    inplace = bool(kwargs.pop("inplace", False)) or func in _IN_PLACE
+    pure = F.relu if func in _IN_PLACE else func
     args = tuple(a for a in args if not isinstance(a, bool))
     out: Tensor = _Rescaled.apply(x, lambda t: pure(t, *args, **kwargs))
     return x.copy_(out) if inplace else out

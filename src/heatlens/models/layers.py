@@ -6,13 +6,13 @@ from math import prod
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..engine.evaluating import evaluating
 from ..engine.inputs import Inputs
 from ..engine.scene import Options, Scene
 from ..engine.survey import Found, survey
-from ..errors import HeatlensError, LayoutUnclear
+from ..errors import LayoutUnclear
 from ..targets import Logit, logits_of, settle
 from ..trees import Tree, rows
 from .layouts import Reading, Tokens
@@ -117,11 +117,7 @@ def _classes(outputs: Tree) -> int:
 
 def _last_reached(model: nn.Module, inputs: Inputs, reading: Reading, names: list[str]) -> str | None:
     """The first of these layers (the last in the network) whose places have a gradient."""
-
-    def read(layer: str, said: Tensor, images: Tensor) -> Any:
-        return reading.layout(layer, tuple(said.shape), images.shape[0], tuple(images.shape[2:]))
-
-    scene = Scene(model, inputs, names, read, torch.zeros(1), Options())
+    scene = Scene(model, inputs, names, reading.of, torch.zeros(1), Options())
     targets = [settle(Logit(), rows(scene.outputs, inputs.batch, i, 1)) for i in range(inputs.batch)]
     gradients = scene.under(targets).reached()
     for name in names:
@@ -139,8 +135,8 @@ def _layout(found: Found, inputs: Inputs, reading: Reading) -> Any:
 
 
 def _space(found: Found, inputs: Inputs, reading: Reading) -> tuple[int, ...]:
+    layout = _layout(found, inputs, reading)
     try:
-        layout = reading.layout(found.name, found.shape, inputs.batch, tuple(inputs.images.shape[2:]))
-        return tuple(layout.to_stack(torch.empty(found.shape, device="meta")).shape[2:])
-    except (HeatlensError, RuntimeError):
+        return () if layout is None else tuple(layout.to_stack(torch.empty(found.shape, device="meta")).shape[2:])
+    except RuntimeError:  # declared tokens that are not there
         return ()

@@ -69,6 +69,10 @@ class Reading:
     """The stride of the patch embedding."""
     channels_last: bool | None = None
 
+    def of(self, layer: str, said: Tensor, images: Tensor) -> Layout:
+        """The layout of what a layer said of some images (n, channels, *size)."""
+        return self.layout(layer, tuple(said.shape), images.shape[0], tuple(images.shape[2:]))
+
     def layout(self, layer: str, shape: Sizes, batch: int, size: Sizes) -> Layout:
         """The layout of an output of this shape, for a batch of images of a spatial size."""
         space = len(size)

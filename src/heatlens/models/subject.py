@@ -43,7 +43,7 @@ class Subject:
 
     def layout(self, layer: str, said: Tensor, images: Tensor) -> Layout:
         """How a layer's output is read."""
-        return self.reading.layout(layer, tuple(said.shape), images.shape[0], tuple(images.shape[2:]))
+        return self.reading.of(layer, said, images)
 
     def default_layers(self, *inputs: Any, **kwargs: Any) -> tuple[str, ...]:
         """The declared layers, else the last one whose map still carries gradient (found once, by one pass)."""
