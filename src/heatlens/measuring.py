@@ -1,0 +1,100 @@
+"""A metric is a function: its positional parameters name the evidence it needs, its keyword-only ones are settings."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+
+from .errors import BadValue, unknown
+from .registry import needs, spelling
+
+Measure = Callable[..., Any]
+Summary = Callable[[np.ndarray], float]
+
+METRIC_EVIDENCE = MappingProxyType(
+    {
+        "heat": "L, the map in [0, 1] at the size of the model's input: (n, *size)",
+        "attribution": "the map as the method gave it, signed and unscaled: (n, *size)",
+        "images": "X, what the model was shown: (n, channels, *size)",
+        "confidence": "p_c(X), the target class's softmax probability: (n,)",
+        "confidence_under": "confidence_under(pictures, count) -> p_c (n, count) of the pictures(i, k)",
+        "score_under": "score_under(pictures, count) -> y (n, count) of the pictures(i, k)",
+        "score_gradient": "score_gradient(images) -> dy/dX at other images: (n, channels, *size)",
+        "explained": "explained(images) -> the attribution of other images, same recipe and targets: (n, *size)",
+        "explained_class": "explained_class(rank) -> the attribution of each image's rank-th class, 0 the strongest",
+        "randomised": "randomised(scheme, seed) -> (layer, attribution) with more and more weights drawn anew",
+        "boxes": "the true boxes of each image, x0 y0 x1 y1 in the heat's pixels, half-open: n tensors (k, 4)",
+        "masks": "the true object of each image, 1 object, 0 not, 255 not judged: (n, *size)",
+        "labels": "the true class of each image: (n,)",
+        "ranking": "the model's classes of each image, the strongest first: (n, classes)",
+    }
+)
+"""The words a metric may ask for."""
+
+
+def mean_of_defined(values: np.ndarray) -> float:
+    """The mean over the photos of what is not NaN; NaN where nothing is."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else float("nan")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric and what its file declares beside the formula."""
+
+    name: str
+    function: Measure
+    better: Literal["higher", "lower", "neither"] = "higher"
+    summary: Summary = mean_of_defined
+    """The values of all photos `(photos, ...)` -> the number of a data set."""
+    curve: bool = False
+    """Whether a photo's value is a row of numbers."""
+
+    @property
+    def needs_truth(self) -> bool:
+        return bool({"boxes", "masks", "labels"} & set(needs(self.function)))
+
+
+METRICS: dict[str, Metric] = {}
+
+
+def metric(**declared: Any) -> Callable[[Measure], Measure]:
+    """Register a metric under the name of its function; it returns one number `(n,)` or one row `(n, k)` per image."""
+
+    def register(function: Measure) -> Measure:
+        name = function.__name__
+        if name in METRICS:
+            raise ValueError(f"two metrics are called {name!r}")
+        if strange := [word for word in needs(function) if word not in METRIC_EVIDENCE]:
+            raise ValueError(f"the metric {name} asks for {', '.join(strange)}")
+        METRICS[name] = Metric(name, function, **declared)
+        return function
+
+    return register
+
+
+def find_metric(name: str | Metric) -> Metric:
+    """The metric of that name, however it is spelt."""
+    if isinstance(name, Metric):
+        return name
+    import_module("heatlens.metrics")
+    for known in METRICS.values():
+        if spelling(known.name) == spelling(name):
+            return known
+    raise unknown("metric", name, sorted(METRICS), "heatlens metrics")
+
+
+def bootstrap(
+    values: Sequence[Any] | np.ndarray, summary: Summary = mean_of_defined, samples: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """The 95 % percentile interval of a summary over photos, by resampling photos with replacement (Efron, 1979)."""
+    table = np.asarray(values, dtype=float)
+    if not len(table):
+        raise BadValue("no values to resample", "one value per photo")
+    random = np.random.default_rng(seed)
+    drawn = [summary(table[random.integers(0, len(table), len(table))]) for _ in range(samples)]
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return float(low), float(high)

@@ -1,0 +1,1 @@
+"""One formula, one file.  This page is the table of contents."""
