@@ -5,7 +5,7 @@ from types import ModuleType
 
 from .errors import MissingExtra
 
-_EXTRA = {"skimage": "superpixels", "sklearn": "clusters"}
+_EXTRA = {"skimage": "superpixels", "sklearn": "clusters", "scipy": "localize", "cv2": "grabcut"}
 
 
 def require(module: str) -> ModuleType:
