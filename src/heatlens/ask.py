@@ -48,8 +48,8 @@ def explain(
     """
     subject = subject_of(model)
     asked = recipes(method, settings or {}, layers, fuse, average)
-    wanted = [subject.target(t) for t in (target if _is_list(target) else [target])]
-    several = _is_list(photos)
+    wanted = [subject.target(t) for t in (target if is_list(target) else [target])]
+    several = is_list(photos)
     found: list[Explanation] = []
     loaded = [read_photo(photo) for photo in (photos if several else [photos])]
     if not loaded:
@@ -57,10 +57,10 @@ def explain(
     size = len(loaded) if any(recipe.entry.joint for recipe in asked) else _at_least_one(batch_size)
     for start in range(0, len(loaded), size):
         chunk = loaded[start : start + size]
-        found += _explain_batch(subject, chunk, asked, wanted, Wishes(False, False, _precision(precision), progress))
+        found += _explain_batch(subject, chunk, asked, wanted, Wishes(False, False, precision_of(precision), progress))
         if progress is not None:
             progress(min(start + size, len(loaded)), len(loaded))
-    one = not (several or _is_list(target) or _is_list(method))
+    one = not (several or is_list(target) or is_list(method))
     return found[0] if one else found
 
 
@@ -90,9 +90,9 @@ def attribute(
     called = Inputs(*_on_device(subject, inputs, arguments))
     asked = recipes(method, settings or {}, layers, fuse, average)
     row = _one_each(subject, target, called.batch)
-    seen = look(subject, called, asked, [row], Wishes(upsample, differentiable, _precision(precision)))
+    seen = look(subject, called, asked, [row], Wishes(upsample, differentiable, precision_of(precision)))
     maps = [found[0] for found in seen.maps]
-    return {r.entry.name: m for r, m in zip(asked, maps, strict=True)} if _is_list(method) else maps[0]
+    return {r.entry.name: m for r, m in zip(asked, maps, strict=True)} if is_list(method) else maps[0]
 
 
 def _explain_batch(
@@ -148,7 +148,7 @@ def _callable_name(target: Callable[..., Any]) -> str:
 
 
 def _one_each(subject: Subject, target: Any, images: int) -> list[Target]:
-    if not _is_list(target):
+    if not is_list(target):
         return [subject.target(target)] * images
     if len(target) != images:
         raise BadValue(f"{len(target)} targets for {images} inputs", "one target for all, or one per input")
@@ -165,7 +165,8 @@ def _on_device(
     return moved, named
 
 
-def _is_list(value: Any) -> bool:
+def is_list(value: Any) -> bool:
+    """Whether several were given."""
     return isinstance(value, list | tuple)
 
 
@@ -175,7 +176,8 @@ def _at_least_one(batch_size: int) -> int:
     return batch_size
 
 
-def _precision(name: str | None) -> torch.dtype | None:
+def precision_of(name: str | None) -> torch.dtype | None:
+    """The type to autocast to; None: the model as it is."""
     if name is not None and name not in _PRECISIONS:
         raise BadValue(f"precision {name!r}", f"one of {', '.join(_PRECISIONS)}")
     return None if name is None else _PRECISIONS[name]

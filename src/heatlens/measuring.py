@@ -1,6 +1,7 @@
 """A metric is a function: its positional parameters name the evidence it needs, its keyword-only ones are settings."""
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
@@ -9,26 +10,25 @@ from typing import Any, Literal
 import numpy as np
 
 from .errors import BadValue, unknown
-from .registry import needs, spelling
+from .registry import convert, needs, settings, spelling
 
 Measure = Callable[..., Any]
 Summary = Callable[[np.ndarray], float]
 
 METRIC_EVIDENCE = MappingProxyType(
     {
-        "heat": "L, the map in [0, 1] at the size of the model's input: (n, *size)",
-        "attribution": "the map as the method gave it, signed and unscaled: (n, *size)",
+        "heat": "L, the map in [0, 1]: ReLU(x) / max x, at the size of the model's input: (n, *size)",
+        "attribution": "the map as the method gave it, signed and unscaled, at the size of the input: (n, *size)",
         "images": "X, what the model was shown: (n, channels, *size)",
         "confidence": "p_c(X), the target class's softmax probability: (n,)",
         "confidence_under": "confidence_under(pictures, count) -> p_c (n, count) of the pictures(i, k)",
         "score_under": "score_under(pictures, count) -> y (n, count) of the pictures(i, k)",
-        "score_gradient": "score_gradient(images) -> dy/dX at other images: (n, channels, *size)",
         "explained": "explained(images) -> the attribution of other images, same recipe and targets: (n, *size)",
         "explained_class": "explained_class(rank) -> the attribution of each image's rank-th class, 0 the strongest",
-        "randomised": "randomised(scheme, seed) -> (layer, attribution) with more and more weights drawn anew",
+        "randomised": "randomised(scheme, seed) -> (layer, attribution) in turn, more and more weights drawn anew",
         "boxes": "the true boxes of each image, x0 y0 x1 y1 in the heat's pixels, half-open: n tensors (k, 4)",
-        "masks": "the true object of each image, 1 object, 0 not, 255 not judged: (n, *size)",
-        "labels": "the true class of each image: (n,)",
+        "masks": "the true object of each image, 1 object, 0 not, 255 not judged or not known: (n, *size)",
+        "labels": "the true class of each image, -1 not known: (n,)",
         "ranking": "the model's classes of each image, the strongest first: (n, classes)",
     }
 )
@@ -55,7 +55,14 @@ class Metric:
 
     @property
     def needs_truth(self) -> bool:
+        """Whether it asks what is true of the photos."""
         return bool({"boxes", "masks", "labels"} & set(needs(self.function)))
+
+    @property
+    def source(self) -> str:
+        """The first paragraph of the file: what, who, where."""
+        module = inspect.getmodule(self.function)
+        return " ".join((inspect.getdoc(module) or "").partition("\n\n")[0].split())
 
 
 METRICS: dict[str, Metric] = {}
@@ -85,6 +92,52 @@ def find_metric(name: str | Metric) -> Metric:
         if spelling(known.name) == spelling(name):
             return known
     raise unknown("metric", name, sorted(METRICS), "heatlens metrics")
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A metric with its settings: what is measured, as a value."""
+
+    metric: Metric
+    settings: tuple[tuple[str, Any], ...] = ()
+    """Those that differ from the metric's own."""
+
+    @property
+    def name(self) -> str:
+        """As a person writes it: `deletion`, `deletion:step=448`."""
+        knobs = ",".join(f"{key}={value}" for key, value in self.settings)
+        return f"{self.metric.name}:{knobs}" if knobs else self.metric.name
+
+    def __call__(self, witness: Any, seed: int = 0) -> Any:
+        """The values for every image, from whatever has the evidence as its attributes."""
+        own = {"seed": seed} if "seed" in settings(self.metric.function) else {}
+        evidence = (getattr(witness, word) for word in needs(self.metric.function))
+        return self.metric.function(*evidence, **{**own, **dict(self.settings)})
+
+
+def find_criterion(spec: "str | Metric | Criterion", given: Mapping[str, Any] | None = None) -> Criterion:
+    """A criterion from its words, such as "insertion" or "deletion:step=448", or from a metric and settings."""
+    if isinstance(spec, Criterion):
+        return spec
+    name, _, words = spec.partition(":") if isinstance(spec, str) else (spec, "", "")
+    found = find_metric(name)
+    wanted: dict[str, Any] = dict(given or {})
+    for word in filter(None, words.split(",")):
+        key, equals, value = (part.strip() for part in word.partition("="))
+        if not equals:
+            raise BadValue(f"{word!r} in {spec!r}", "setting=value")
+        wanted[key] = value
+    return Criterion(found, tuple(_checked(found, wanted).items()))
+
+
+def _checked(metric: Metric, given: Mapping[str, Any]) -> dict[str, Any]:
+    known = settings(metric.function)
+    kinds = inspect.get_annotations(metric.function)
+    for key in given:
+        if key not in known:
+            raise unknown("setting", key, known, "heatlens metrics", owner=f"the metric {metric.name}")
+    read = {key: convert(key, value, kinds.get(key, str), known[key]) for key, value in given.items()}
+    return {key: value for key, value in read.items() if value != known[key]}
 
 
 def bootstrap(

@@ -7,15 +7,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..errors import EvidenceMissing
 from ..notation import Stack, resize
-from ..targets import ClassTarget, Probability, class_logits, described, logits_of, score_each
+from ..targets import class_logits, logits_of, score_each
 from ..trees import Tree, map_tensors
 from . import rules
-from .batching import Progress, chunk_size, chunked, picture_chunk
+from .batching import Progress, chunk_size, chunked
 from .derivatives import check_reached, directional, gradients, precise
 from .heads import linear_head
 from .scene import View
+from .scoring import class_of, probabilities, score_pictures
 
 
 class Evidence:
@@ -71,7 +71,8 @@ class Evidence:
             yield precise(layout.to_stack(said.detach())), precise(layout.to_stack(raw))
 
     def score_under(self, pictures: Callable[[int, Tensor], Tensor], count: int, probability: bool = False) -> Tensor:
-        return torch.stack([self._scored(i, pictures, count, probability) for i in self._each_image()])
+        targets = probabilities(self._view.targets) if probability else self._view.targets
+        return score_pictures(self._scene, targets, pictures, count, self._scene.options.progress)
 
     def score_with(self, vary: Callable[[Stack, Tensor], Stack], count: int) -> Tensor:
         def scores(image: int, variations: Tensor) -> Tensor:
@@ -138,32 +139,9 @@ class Evidence:
             leaf = said.clone().requires_grad_()
             logits = class_logits(self._replayed(image, leaf * 1))
         start = torch.full_like(logits, -1 / logits.shape[1])
-        start[:, self._class_of(image)] = 1
+        start[:, class_of(self._view.targets[image])] = 1
         (flow,) = torch.autograd.grad(logits, leaf, start, allow_unused=True)
         return torch.zeros_like(said) if flow is None else flow
-
-    def _class_of(self, image: int) -> int:
-        target = self._view.targets[image]
-        if not isinstance(target, ClassTarget) or target.index is None:
-            raise EvidenceMissing(
-                f"the target {described(target)} names no class", "a class", "Give a class index or name"
-            )
-        return target.index
-
-    def _scored(self, image: int, pictures: Callable[[int, Tensor], Tensor], count: int, probability: bool) -> Tensor:
-        """Scores (count,) of pictures made from one image, chunk by chunk, by the swift copy of the network."""
-        target = Probability(self._class_of(image)) if probability else self._view.targets[image]
-        watched = torch.is_grad_enabled()
-        model = self._scene.swift
-
-        def score(start: int, stop: int) -> Tensor:
-            with torch.inference_mode(not watched), self._scene.precisely():
-                made = pictures(image, torch.arange(start, stop, device=self._scene.images.device))
-                inputs = self._scene.inputs.of(image, stop - start).showing(made.to(self._scene.images.dtype))
-                return precise(score_each(inputs.run(model), [target] * (stop - start)))
-
-        size = picture_chunk(self._scene.images)
-        return torch.cat(list(chunked(score, count, size, self._progress(image, count))))
 
     def _progress(self, image: int, count: int) -> Progress | None:
         report, images = self._scene.options.progress, self._scene.inputs.batch

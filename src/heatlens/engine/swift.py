@@ -24,7 +24,7 @@ def swift_copy(model: nn.Module, inputs: Inputs) -> nn.Module:
     first = inputs.of(0, 1)
     expected = snapshot(first.run(model))
     try:
-        copy = _without_hooks(deepcopy(model))
+        copy = without_hooks(deepcopy(model))
         _fold(copy, first)
         if inputs.images.ndim == 4:
             copy = copy.to(memory_format=torch.channels_last)
@@ -34,7 +34,7 @@ def swift_copy(model: nn.Module, inputs: Inputs) -> nn.Module:
     return copy if same else model
 
 
-def _without_hooks(model: nn.Module) -> nn.Module:
+def without_hooks(model: nn.Module) -> nn.Module:
     """The user's hooks belong to the user's model."""
     for module in model.modules():
         for hooks in (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks):

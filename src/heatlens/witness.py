@@ -1,0 +1,157 @@
+"""What is known of one recipe's maps.  Its public names are the vocabulary of the metrics."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from .engine.batching import Progress
+from .engine.inputs import Inputs
+from .engine.randomising import Scheme, randomised
+from .engine.scene import Scene
+from .engine.scoring import Pictures, probabilities, score_pictures
+from .errors import BadPhoto, EvidenceMissing
+from .images import Placement
+from .look import Seen, Wishes, look
+from .metrics.truth import Truth
+from .models import Subject
+from .notation import Maps, unit_peak, unit_range
+from .targets import Logit, Target, score_each
+
+
+@dataclass(frozen=True)
+class Showing:
+    """A batch of photos in front of a model: what all recipes and metrics share."""
+
+    subject: Subject
+    scene: Scene
+    seen: Seen
+    placements: Sequence[Placement]
+    truths: Sequence[Truth]
+    wishes: Wishes
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What is known of one recipe's maps over one batch.  Its public names are the vocabulary of the metrics."""
+
+    _showing: Showing
+    _recipe: int
+    _progress: Progress | None = None
+
+    @property
+    def attribution(self) -> Maps:
+        return self._seen.maps[self._recipe][0].detach()
+
+    @property
+    def heat(self) -> Maps:
+        ranged = self._seen.recipes[self._recipe].entry.display == "range"
+        return unit_range(self.attribution, 1) if ranged else unit_peak(self.attribution)
+
+    @property
+    def images(self) -> Tensor:
+        return self._scene.images.float()
+
+    @property
+    def confidence(self) -> Tensor:
+        return score_each(self._scene.outputs, probabilities(self._targets)).float()
+
+    def confidence_under(self, pictures: Pictures, count: int) -> Tensor:
+        return score_pictures(self._scene, probabilities(self._targets), pictures, count, self._progress)
+
+    def score_under(self, pictures: Pictures, count: int) -> Tensor:
+        return score_pictures(self._scene, self._targets, pictures, count, self._progress)
+
+    def explained(self, images: Tensor) -> Maps:
+        shown = images.to(self._scene.images)
+        return self._looked(self._showing.subject, self._scene.inputs.showing(shown), self._targets)
+
+    def explained_class(self, rank: int) -> Maps:
+        if not 0 <= rank < self.ranking.shape[1]:
+            raise EvidenceMissing(f"the model has no class of rank {rank + 1}", f"#1 to #{self.ranking.shape[1]}")
+        ranked = [Logit(index=int(c)) for c in self.ranking[:, rank]]
+        return self._looked(self._showing.subject, self._scene.inputs, ranked)
+
+    def randomised(self, scheme: Scheme, seed: int) -> Iterator[tuple[str, Maps]]:
+        subject, inputs = self._showing.subject, self._scene.inputs
+        for layer, model in randomised(subject.model, inputs, scheme, seed):
+            yield layer, self._looked(replace(subject, model=model), inputs, self._targets)
+
+    @property
+    def boxes(self) -> list[Tensor]:
+        return [
+            _boxes_of(t, p).to(self._scene.images.device)
+            for t, p in zip(self._showing.truths, self._showing.placements, strict=True)
+        ]
+
+    @property
+    def masks(self) -> Tensor:
+        found = [_mask_of(t, p) for t, p in zip(self._showing.truths, self._showing.placements, strict=True)]
+        return torch.stack(found).to(self._scene.images.device)
+
+    @property
+    def labels(self) -> Tensor:
+        known = [-1 if t.label is None else t.label for t in self._showing.truths]
+        return torch.tensor(known, device=self._scene.images.device)
+
+    @property
+    def ranking(self) -> Tensor:
+        if self._seen.ranking is None:
+            raise EvidenceMissing("the model's outputs are not scores of classes", "outputs (images, classes)")
+        return self._seen.ranking.sort(dim=1, descending=True, stable=True).indices
+
+    @property
+    def _seen(self) -> Seen:
+        return self._showing.seen
+
+    @property
+    def _scene(self) -> Scene:
+        return self._showing.scene
+
+    @property
+    def _targets(self) -> list[Target]:
+        return self._seen.targets[0]
+
+    def _looked(self, subject: Subject, inputs: Inputs, targets: Sequence[Target]) -> Maps:
+        asked = [self._seen.recipes[self._recipe]]
+        return look(subject, inputs, asked, [targets], self._showing.wishes).maps[0][0].detach()
+
+
+def _boxes_of(truth: Truth, placement: Placement) -> Tensor:
+    """The boxes (k, 4) in the input, without those that the model does not see."""
+    placed = [placement.box_to_input(box) for box in truth.boxes]
+    shown = [box for box in placed if box[0] < box[2] and box[1] < box[3]]
+    return torch.tensor(shown, dtype=torch.float64).reshape(-1, 4)
+
+
+def _mask_of(truth: Truth, placement: Placement) -> Tensor:
+    """The mask (h, w) in the input, uint8: what the photo's pixel under each pixel's centre says, 255 beside it."""
+    mask = np.full(placement.photo_size, 255, np.uint8) if truth.mask is None else _read(truth.mask)
+    if mask.shape != placement.photo_size:
+        raise BadPhoto(f"a mask of {mask.shape} for a photo of {placement.photo_size}", "the photo's height and width")
+    at = [_photo_pixels(placement, axis) for axis in (0, 1)]
+    beside = [(a < 0) | (a >= side) for a, side in zip(at, placement.photo_size, strict=True)]
+    inside = [a.clip(0, side - 1) for a, side in zip(at, placement.photo_size, strict=True)]
+    placed = np.where(beside[0][:, None] | beside[1], 255, mask[np.ix_(*inside)])
+    return torch.from_numpy(placed.astype(np.uint8))
+
+
+def _photo_pixels(placement: Placement, axis: int) -> NDArray[np.int64]:
+    centres = np.arange(placement.input_size[axis]) + 0.5
+    at: NDArray[np.int64] = np.floor((centres - placement.offset[axis]) / placement.scale[axis]).astype(np.int64)
+    return at
+
+
+def _read(mask: Path | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if isinstance(mask, np.ndarray):
+        return mask
+    try:
+        with Image.open(mask) as file:
+            return np.asarray(file if file.mode in ("L", "P", "1") else file.convert("L")).astype(np.uint8)
+    except OSError as error:
+        raise BadPhoto(f"the mask {mask} cannot be read: {error}", "a picture of one channel") from error
