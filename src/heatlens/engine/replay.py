@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..errors import LayerNotReached
 from ..trees import Tree, main_tensor, map_tensors, snapshot, tensors, version, with_main_tensor
+from .shell import Shell
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Recorder:
 
     def __init__(self, model: nn.Module, layer: nn.Module, call: int = 0) -> None:
         self._path = {module for module in model.modules() if layer in set(module.modules())}
-        self._inner = set(layer.modules()) - {layer}
+        self._followed = _followed(model, layer)
         self._model, self._layer, self._call = model, layer, call
         self._marks: list[int] = []
         self._beside = 0
@@ -47,10 +48,9 @@ class Recorder:
     @contextmanager
     def recording(self) -> Iterator["Recorder"]:
         with ExitStack() as hooks:
-            for module in self._model.modules():
-                if module not in self._inner and not isinstance(module, torch.jit.ScriptModule):
-                    hooks.callback(module.register_forward_pre_hook(self._enter).remove)
-                    hooks.callback(module.register_forward_hook(self._leave, always_call=False).remove)
+            for module in self._followed:
+                hooks.callback(module.register_forward_pre_hook(self._enter).remove)
+                hooks.callback(module.register_forward_hook(self._leave, always_call=False).remove)
             yield self
         for memory in self.memories:
             memory.watched = memory.watched if memory.written else []
@@ -74,6 +74,15 @@ class Recorder:
             return
         del self.memories[mark:]  # calls made inside this one are covered by it
         self.memories.append(Memory(module, snapshot(output), [(t, version(t)) for t in tensors(output)]))
+
+
+def _followed(model: nn.Module, layer: nn.Module) -> list[nn.Module]:
+    """The modules whose calls are watched: all but those inside the layer; of a shell, those that a replay needs."""
+    if isinstance(model, Shell):
+        needed = model.crossing(layer)
+        return [module for module in model.modules() if module is model or module in needed]
+    inner = set(layer.modules()) - {layer}
+    return [m for m in model.modules() if m not in inner and not isinstance(m, torch.jit.ScriptModule)]
 
 
 class Replay:
