@@ -1,5 +1,6 @@
 """The two questions a person asks: explain these photos, attribute these tensors."""
 
+from collections import UserDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .averaging import Average
-from .engine.batching import Progress
+from .engine.batching import Progress, takes_one
 from .engine.inputs import Inputs
 from .errors import BadValue
 from .explanation import Explanation
@@ -19,6 +20,7 @@ from .models import Subject, subject_of
 from .models.plain import unwrapped
 from .recipe import Recipe, recipes
 from .targets import ClassTarget, Target
+from .trees import map_tensors, tensors
 
 _PRECISIONS = {"fp32": None, "float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -54,7 +56,8 @@ def explain(
     loaded = [read_photo(photo) for photo in (photos if several else [photos])]
     if not loaded:
         return []
-    size = len(loaded) if any(recipe.entry.joint for recipe in asked) else _at_least_one(batch_size)
+    joint = any(recipe.entry.joint for recipe in asked)
+    size = 1 if takes_one(subject.model) else len(loaded) if joint else _at_least_one(batch_size)
     for start in range(0, len(loaded), size):
         chunk = loaded[start : start + size]
         found += _explain_batch(subject, chunk, asked, wanted, Wishes(False, False, precision_of(precision), progress))
@@ -90,8 +93,11 @@ def attribute(
     called = Inputs(*_on_device(subject, inputs, arguments))
     asked = recipes(method, settings or {}, layers, fuse, average)
     row = _one_each(subject, target, called.batch)
-    seen = look(subject, called, asked, [row], Wishes(upsample, differentiable, precision_of(precision)))
-    maps = [found[0] for found in seen.maps]
+    wishes = Wishes(upsample, differentiable, precision_of(precision))
+    each = [(called.of(i, 1), row[i : i + 1]) for i in range(called.batch)]
+    parts = each if takes_one(subject.model) else [(called, row)]
+    seen = [look(subject, part, asked, [targets], wishes) for part, targets in parts]
+    maps = [torch.cat([one.maps[r][0] for one in seen]) for r in range(len(asked))]
     return {r.entry.name: m for r, m in zip(asked, maps, strict=True)} if is_list(method) else maps[0]
 
 
@@ -122,9 +128,14 @@ def _explanation(subject: Subject, photo: Photo, placement: Any, seen: Seen, r: 
         raw=np.ascontiguousarray(seen.maps[r][t][i].float().cpu().numpy()),
         placement=placement,
         predictions=_predictions(subject, seen, i),
-        warnings=tuple(dict.fromkeys([*seen.notes[r][t], *(f"assumed {a}" for a in subject.assumed)])),
+        warnings=tuple(dict.fromkeys([*seen.notes[r][t], *_said_of(subject)])),
         signed=_signed(recipe, seen.maps[r][t][i]),
     )
+
+
+def _said_of(subject: Subject) -> list[str]:
+    """What a person should know about the model."""
+    return [*(f"assumed {what}" for what in subject.assumed), *subject.remarks]
 
 
 def _signed(recipe: Recipe, one: Tensor) -> bool:
@@ -158,9 +169,11 @@ def _one_each(subject: Subject, target: Any, images: int) -> list[Target]:
 def _on_device(
     subject: Subject, inputs: Iterable[Any], arguments: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    moved = tuple(subject.ready(x) if isinstance(x, Tensor) else x for x in inputs)
-    named = {key: subject.ready(x) if isinstance(x, Tensor) else x for key, x in arguments.items()}
-    if not any(isinstance(x, Tensor) and x.ndim > 2 for x in (*moved, *named.values())):
+    """On the model's device; what a processor of transformers returns (a UserDict) is spread into keywords."""
+    spread = {key: x for given in inputs if isinstance(given, UserDict) for key, x in given.items()}
+    moved = tuple(map_tensors(subject.ready, x) for x in inputs if not isinstance(x, UserDict))
+    named: dict[str, Any] = map_tensors(subject.ready, {**spread, **arguments})
+    if not any(tensor.ndim > 2 for tensor in tensors([moved, named])):
         raise BadValue("no tensor of images among the inputs", "a tensor (n, channels, *size)")
     return moved, named
 

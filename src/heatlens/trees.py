@@ -1,6 +1,6 @@
 """Outputs come as tensors, tuples, dicts or ModelOutputs; these few words read and rewrite them all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -33,9 +33,11 @@ def main_tensor(tree: Tree) -> Tensor:
 
 def with_main_tensor(tree: Tree, new: Tensor) -> Tree:
     """The same nesting with its main tensor replaced."""
-    if isinstance(tree, Tensor):
-        return new
-    old = main_tensor(tree)
+    return new if isinstance(tree, Tensor) else with_tensor(tree, main_tensor(tree), new)
+
+
+def with_tensor(tree: Tree, old: Tensor, new: Tensor) -> Tree:
+    """The same nesting with one of its tensors replaced."""
     return map_tensors(lambda tensor: new if tensor is old else tensor, tree)
 
 
@@ -44,15 +46,33 @@ def snapshot(tree: Tree) -> Tree:
     return map_tensors(lambda tensor: tensor.detach().clone(), tree)
 
 
+def one_each(tree: Tree, batch: int) -> bool:
+    """Whether this is a list of dicts, one per image, as detectors return."""
+    return isinstance(tree, list) and len(tree) == batch > 0 and all(isinstance(one, Mapping) for one in tree)
+
+
+def taken(tree: Tree, batch: int, rows: list[int]) -> Tree:
+    """These images of a batch, in this order; what has no batch dimension stays."""
+
+    def pick(leaf: Any) -> Any:
+        if isinstance(leaf, Tensor):
+            return leaf[rows] if leaf.ndim and leaf.shape[0] == batch else leaf
+        return [leaf[row] for row in rows] if one_each(leaf, batch) else leaf
+
+    return tree_map(pick, tree, is_leaf=lambda part: one_each(part, batch))
+
+
 def rows(tree: Tree, batch: int, index: int, copies: int) -> Tree:
     """Image `index` of a batch as a batch of `copies`, without copying; what has no batch dimension stays."""
 
-    def pick(tensor: Tensor) -> Tensor:
-        if tensor.ndim == 0 or tensor.shape[0] != batch:
-            return tensor
-        return tensor[index : index + 1].expand(copies, *tensor.shape[1:])
+    def pick(leaf: Any) -> Any:
+        if one_each(leaf, batch):
+            return [leaf[index]] * copies
+        if not isinstance(leaf, Tensor) or leaf.ndim == 0 or leaf.shape[0] != batch:
+            return leaf
+        return leaf[index : index + 1].expand(copies, *leaf.shape[1:])
 
-    return map_tensors(pick, tree)
+    return tree_map(pick, tree, is_leaf=lambda part: one_each(part, batch))
 
 
 def version(tensor: Tensor) -> int:
@@ -62,8 +82,11 @@ def version(tensor: Tensor) -> int:
 
 def close(got: Tree, expected: Tree, tolerance: float = 1e-4) -> bool:
     """Whether two outputs agree to rounding in a deep network: `tolerance` is a share of the largest value."""
-    pairs = list(zip(tensors(got), tensors(expected), strict=False))
-    return bool(pairs) and all(_close(a, b, tolerance) for a, b in pairs if b.is_floating_point() and b.numel())
+    ours, theirs = tensors(got), tensors(expected)
+    if not theirs or len(ours) != len(theirs):
+        return False
+    pairs = zip(ours, theirs, strict=True)
+    return all(_close(a, b, tolerance) for a, b in pairs if b.is_floating_point() and b.numel())
 
 
 def _close(got: Tensor, expected: Tensor, tolerance: float) -> bool:

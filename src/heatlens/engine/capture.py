@@ -41,7 +41,8 @@ def capture(layers: Mapping[str, nn.Module], *, graph: bool) -> Iterator[dict[st
         said = main_tensor(output)
         if graph:
             torch.set_grad_enabled(True)  # ends with the no_grad block that `evaluating` opened
-            said = said if said.requires_grad else said.detach().requires_grad_()
+            # a view where the graph is running: paths that left before this layer ended do not count
+            said = said.view_as(said) if said.requires_grad else said.detach().requires_grad_()
         seen[name] = said
         return with_main_tensor(output, said.clone())
 

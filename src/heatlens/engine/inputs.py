@@ -6,20 +6,22 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import BadValue
-from ..trees import Tree, main_tensor, rows, with_main_tensor
+from ..trees import Tree, main_tensor, rows, tensors, with_tensor
 from .batching import out_of_memory
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the model is called with; the first tensor among the arguments holds the images."""
+    """What the model is called with; the first tensor with a space among the arguments holds the images."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
 
     @property
     def images(self) -> Tensor:
-        return main_tensor([*self.args, *self.kwargs.values()])
+        given = [*self.args, *self.kwargs.values()]
+        spatial = [t for t in tensors(given) if t.is_floating_point() and t.ndim > 2]
+        return spatial[0] if spatial else main_tensor(given)
 
     @property
     def batch(self) -> int:
@@ -32,7 +34,7 @@ class Inputs:
 
     def showing(self, images: Tensor) -> "Inputs":
         """The same call with other images."""
-        args, kwargs = with_main_tensor((self.args, self.kwargs), images)
+        args, kwargs = with_tensor((self.args, self.kwargs), self.images, images)
         return Inputs(args, kwargs)
 
     def shown_to(self, model: nn.Module) -> Tree:

@@ -4,10 +4,12 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from torch import nn
+import torch
+from torch import Tensor, fx, nn
 
 from ..trees import Tree, tensors
 from .inputs import Inputs
+from .shell import Shell
 
 _NORMS = ("norm",)
 
@@ -24,9 +26,11 @@ class Found:
     calls: int
     """How often it ran; the order is that of its last call."""
     trained: bool
-    """Whether it has parameters of its own or inside."""
+    """Whether it has parameters of its own or inside; in a graph, where a ReLU may end a block, every layer counts."""
     leaf: bool
     """Whether it has no layers inside."""
+    bare: bool = True
+    """Whether it returned a tensor and nothing else."""
 
     @property
     def norm(self) -> bool:
@@ -37,27 +41,31 @@ class Found:
 def survey(model: nn.Module, inputs: Inputs) -> tuple[list[Found], Tree]:
     """The layers in the order in which they finished, and the outputs.  Open it inside `evaluating(model)`."""
     names = {module: name for name, module in model.named_modules()}
-    finished: list[tuple[nn.Module, tuple[int, ...]]] = []
+    graph = isinstance(model, Shell | fx.GraphModule)
+    finished: list[tuple[nn.Module, tuple[int, ...], bool]] = []
 
     def note(module: nn.Module, args: object, output: Tree) -> None:
         floats = [t for t in tensors(output) if t.is_floating_point()]
-        finished.append((module, tuple(floats[0].shape) if floats else ()))
+        finished.append((module, tuple(floats[0].shape) if floats else (), isinstance(output, Tensor)))
 
     with ExitStack() as hooks:
         for module in names:
+            if isinstance(module, torch.jit.ScriptModule):
+                continue
             hooks.callback(module.register_forward_hook(note).remove)
         outputs = inputs.shown_to(model)
-    calls = Counter(module for module, _ in finished)
-    last = {module: position for position, (module, _) in enumerate(finished)}
+    calls = Counter(module for module, _, _ in finished)
+    last = {module: position for position, (module, _, _) in enumerate(finished)}
     return [
         Found(
             names[module],
             type(module).__name__,
             shape,
             calls[module],
-            any(True for _ in module.parameters()),
+            graph or any(True for _ in module.parameters()),
             not any(True for _ in module.children()),
+            bare,
         )
-        for position, (module, shape) in enumerate(finished)
+        for position, (module, shape, bare) in enumerate(finished)
         if names[module] and last[module] == position
     ], outputs

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import LayerNotReached
-from ..trees import Tree, close, map_tensors, rows, with_main_tensor
+from ..trees import Tree, close, rows, taken, with_main_tensor
+from .batching import takes_one
 from .inputs import Inputs
 from .replay import Recorder, Replay
 
@@ -24,6 +25,7 @@ class Tail:
         self._model, self._layer, self._inputs, self._outputs = model, layer, inputs, outputs
         self._recorder = recorder
         self._last = recorder.calls - 1
+        self._tried = 1 if takes_one(model) else 2
         self._recorded: tuple[int, int, Replay] | None = None
         self.way = self._cheapest_way()
 
@@ -39,18 +41,18 @@ class Tail:
         return self._full(activations, image)
 
     def _cheapest_way(self) -> str:
-        if self._recorder.calls == 1 and self._exact(self._expanded(0, 2)):
+        if self._recorder.calls == 1 and self._exact(self._expanded(0, self._tried)):
             return "expanded"
         try:
-            if self._exact(self._recording(0, 2)):
+            if self._exact(self._recording(0, self._tried)):
                 return "recorded"
         except LayerNotReached:
             pass
         return "full"
 
     def _exact(self, replay: Replay) -> bool:
-        """Whether unchanged activations of the first image, twice, give back its outputs."""
-        expected = rows(self._outputs, self._inputs.batch, 0, 2)
+        """Whether unchanged activations of the first image, twice where it may be, give back its outputs."""
+        expected = rows(self._outputs, self._inputs.batch, 0, self._tried)
         try:
             return close(replay(replay.unchanged.clone()), expected)
         except (RuntimeError, TypeError, ValueError, IndexError, LayerNotReached):
@@ -84,7 +86,7 @@ class Tail:
         if size > count:
             activations = torch.cat([activations, activations[-1:].expand(size - count, *activations.shape[1:])])
         outputs = self._recording(image, size)(activations)
-        return map_tensors(lambda t: t[:count] if t.ndim and t.shape[0] == size else t, outputs)
+        return outputs if count == size else taken(outputs, size, list(range(count)))
 
     def _full(self, activations: Tensor, image: int) -> Tree:
         calls = 0

@@ -12,9 +12,9 @@ from ..engine.evaluating import evaluating
 from ..engine.inputs import Inputs
 from ..engine.scene import Options, Scene
 from ..engine.survey import Found, survey
-from ..errors import LayoutUnclear
+from ..errors import EvidenceMissing, LayoutUnclear
 from ..targets import Logit, logits_of, settle
-from ..trees import Tree, rows
+from ..trees import Tree, close, rows
 from .layouts import Reading, Tokens
 
 _TRIED_AT_ONCE = 40
@@ -87,13 +87,15 @@ def _recommended(model: nn.Module, inputs: Inputs, reading: Reading, found: list
     candidates = list(_candidates(found, inputs, reading, outputs))
     if not candidates:
         return None
-    if not isinstance(_layout(candidates[0], inputs, reading), Tokens):
+    tokens = isinstance(_layout(candidates[0], inputs, reading), Tokens)
+    if not tokens and candidates[0].bare:
         return candidates[0].name
+    candidates.sort(key=lambda found: isinstance(_layout(found, inputs, reading), Tokens) != tokens)
     for start in range(0, len(candidates), _TRIED_AT_ONCE):
         names = [found.name for found in candidates[start : start + _TRIED_AT_ONCE]]
         if (reached := _last_reached(model, inputs, reading, names)) is not None:
             return reached
-    return None
+    return None if tokens else candidates[0].name
 
 
 def _candidates(found: list[Found], inputs: Inputs, reading: Reading, outputs: Tree) -> Iterator[Found]:
@@ -106,23 +108,48 @@ def _candidates(found: list[Found], inputs: Inputs, reading: Reading, outputs: T
         if tokens and layer.leaf and not layer.norm:
             continue
         said = torch.empty(layer.shape, device="meta")
-        if layout is not None and layout.to_stack(said).shape[1] != classes:
+        if layout is None or layout.to_stack(said).shape[1] == classes:
+            continue
+        if _alike(_space(layer, inputs, reading), tuple(inputs.images.shape[2:])):
             yield layer
+
+
+def _alike(space: tuple[int, ...], size: tuple[int, ...]) -> bool:
+    """Whether a space can be the picture's: heads x tokens, of four dimensions too, have other proportions."""
+    if len(space) < 2 or min(space[-2:]) < 3:
+        return True
+    return 0.5 <= space[-2] * size[-1] / (space[-1] * size[-2]) <= 2
 
 
 def _classes(outputs: Tree) -> int:
     logits = logits_of(outputs)
-    return logits.shape[1] if logits.ndim == 2 else -1
+    return logits.shape[1] if logits.ndim > 1 else -1
 
 
 def _last_reached(model: nn.Module, inputs: Inputs, reading: Reading, names: list[str]) -> str | None:
     """The first of these layers (the last in the network) whose places have a gradient."""
     scene = Scene(model, inputs, names, reading.of, torch.zeros(1), Options())
     targets = [settle(Logit(), rows(scene.outputs, inputs.batch, i, 1)) for i in range(inputs.batch)]
-    gradients = scene.under(targets).reached()
+    try:
+        gradients = scene.under(targets).reached()
+    except EvidenceMissing:
+        gradients = {}
+    if not gradients:
+        return _last_felt(model, inputs.of(0, 1), reading, names)
     for name in names:
         gradient = gradients.get(name)
         if gradient is not None and bool(scene.layout(name).to_stack(gradient).any()):
+            return name
+    return None
+
+
+def _last_felt(model: nn.Module, inputs: Inputs, reading: Reading, names: list[str]) -> str | None:
+    """The same where there are no gradients: the first of these layers whose places, silenced, change the outputs."""
+    for name in names:
+        scene = Scene(model, inputs, [name], reading.of, torch.zeros(1), Options(False, tails=frozenset({name})))
+        said, layout = scene.said[name], scene.layout(name)
+        silent = layout.from_stack(torch.zeros_like(layout.to_stack(said)), said)
+        if not close(scene.tail(name)(silent, 0), scene.outputs):
             return name
     return None
 

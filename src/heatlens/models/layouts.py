@@ -1,6 +1,6 @@
 """How a layer's output is read as channels over a space: channels first, channels last, or tokens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 import torch
@@ -43,6 +43,8 @@ class Tokens:
     grid: Sizes
     prefix: int = 0
     sequence_first: bool = False
+    guessed: bool = field(default=False, compare=False)
+    """Whether nobody declared the prefix, nor the size of the patches that would tell it."""
 
     def to_stack(self, said: Tensor) -> Stack:
         tokens = said.transpose(0, 1) if self.sequence_first else said
@@ -68,6 +70,8 @@ class Reading:
     patch: Sizes | None = None
     """The stride of the patch embedding."""
     channels_last: bool | None = None
+    measured: bool = False
+    """Whether the stride was read off a convolution, and declared by nobody."""
 
     def of(self, layer: str, said: Tensor, images: Tensor) -> Layout:
         """The layout of what a layer said of some images (n, channels, *size)."""
@@ -90,7 +94,8 @@ class Reading:
     def _last(self, shape: Sizes, size: Sizes) -> bool:
         if self.channels_last is not None:
             return self.channels_last
-        return not _proportional(shape[2:], size) and _proportional(shape[1:-1], size)
+        # time has a stride of its own, so only the picture's two dimensions speak
+        return not _proportional(shape[2:][-2:], size[-2:]) and _proportional(shape[1:-1][-2:], size[-2:])
 
     def _tokens(self, layer: str, shape: Sizes, tokens: int, size: Sizes, sequence_first: bool) -> Tokens:
         found = self._grid(tokens, size)
@@ -100,22 +105,24 @@ class Reading:
                 f"a grid with the proportions of the image {size}",
                 "say prefix_tokens=… and grid=(rows, columns)",
             )
-        grid, prefix = found
-        return Tokens(grid, prefix, sequence_first)
+        grid, prefix, sure = found
+        return Tokens(grid, prefix, sequence_first, guessed=prefix > 0 and not sure)
 
-    def _grid(self, tokens: int, size: Sizes) -> tuple[Sizes, int] | None:
+    def _grid(self, tokens: int, size: Sizes) -> tuple[Sizes, int, bool] | None:
+        """The grid, how many tokens come before it, and whether that much is sure."""
+        declared = self.prefix_tokens is not None
         if self.grid is not None:
             prefix = tokens - prod(self.grid) if self.prefix_tokens is None else self.prefix_tokens
-            return (self.grid, prefix) if 0 <= prefix <= tokens - prod(self.grid) else None
+            return (self.grid, prefix, True) if 0 <= prefix <= tokens - prod(self.grid) else None
         prefixes = range(_MOST_PREFIX + 1) if self.prefix_tokens is None else dict.fromkeys((self.prefix_tokens, 0))
         if self.patch is not None:
             for grid in _pyramid(size, self.patch):
-                if tokens - prod(grid) in prefixes:
-                    return grid, tokens - prod(grid)
+                if (prefix := tokens - prod(grid)) in prefixes:
+                    return grid, prefix, declared or not self.measured or prefix == 1
         for exactly in (True, False):
             for prefix in prefixes:
                 if (proportional := _factors(tokens - prefix, size, exactly)) is not None:
-                    return proportional, prefix
+                    return proportional, prefix, declared
         return None
 
 
@@ -126,11 +133,17 @@ def _proportional(space: Sizes, size: Sizes) -> bool:
 
 
 def _pyramid(size: Sizes, patch: Sizes) -> list[Sizes]:
-    """The grid of patches, and what patch merging makes of it."""
-    grid = tuple(full // step for full, step in zip(size, patch, strict=True))
+    """The grid of patches, and what patch merging makes of it: over the whole space, or over a clip's pictures."""
+    if len(size) != len(patch):
+        return []
+    start = grid = tuple(full // step for full, step in zip(size, patch, strict=True))
     grids = [grid]
     while all(side > 1 for side in grid):
         grid = tuple(-(-side // 2) for side in grid)
+        grids.append(grid)
+    grid = start
+    while len(grid) > 2 and all(side > 1 for side in grid[1:]):
+        grid = (grid[0], *(-(-side // 2) for side in grid[1:]))
         grids.append(grid)
     return grids
 

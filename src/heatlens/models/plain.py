@@ -31,7 +31,7 @@ def plain(model: nn.Module, name: str = "") -> Subject:
     return Subject(
         name or type(model).__name__,
         model,
-        reading=Reading(patch=patch_stride(model)),
+        reading=Reading(patch=patch_stride(model), measured=True),
         assumed=("preprocessing: 224x224, ImageNet mean and std",),
     )
 

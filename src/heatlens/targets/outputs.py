@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import BadValue
-from ..trees import Tree, main_tensor, map_tensors
+from ..trees import Tree, main_tensor, taken
 
 Target = Callable[[Any], Tensor]
 """What is explained: the model's outputs for n images -> one score per image (n,)."""
@@ -65,7 +65,7 @@ def score_each(outputs: Tree, targets: Sequence[Target]) -> Tensor:
             rows.append(row)
     if len(groups) == 1:
         return _scalar_each(targets[0], outputs, len(targets))
-    parts = [_scalar_each(t, _select(outputs, rows, len(targets)), len(rows)) for t, rows in groups]
+    parts = [_scalar_each(t, taken(outputs, len(targets), rows), len(rows)) for t, rows in groups]
     order = torch.tensor([row for _, rows in groups for row in rows], device=parts[0].device)
     return torch.cat(parts)[order.argsort()]
 
@@ -80,10 +80,6 @@ def _scalar_each(target: Target, outputs: Tree, images: int) -> Tensor:
             "for example target=lambda outputs: outputs[:, 3]",
         )
     return score.reshape(images)
-
-
-def _select(outputs: Tree, rows: list[int], images: int) -> Tree:
-    return map_tensors(lambda t: t[rows] if t.ndim and t.shape[0] == images else t, outputs)
 
 
 def described(target: Target) -> str:
