@@ -5,7 +5,15 @@ from types import ModuleType
 
 from .errors import MissingExtra
 
-_EXTRA = {"skimage": "superpixels", "sklearn": "clusters", "scipy": "localize", "cv2": "grabcut"}
+_EXTRA = {
+    "skimage": "superpixels",
+    "sklearn": "clusters",
+    "scipy": "localize",
+    "cv2": "grabcut",
+    "pyarrow": "evaluate",
+    "filelock": "evaluate",
+    "pycocotools": "coco",
+}
 
 
 def require(module: str) -> ModuleType:

@@ -1,0 +1,69 @@
+"""Folders: photos sorted into a folder per class, and photos beside pictures of their objects' pixels."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from ..errors import BadPhoto, BadValue
+from ..images.find import ENDINGS
+from .dataset import Item, Label
+
+
+def image_folder(path: Path) -> Iterator[Item]:
+    """`CLASS/…/PHOTO`: the first folder is the class, by name, else by its place in sorted order.
+
+    Photos that lie in the folder itself have no class.
+    """
+    photos = found_photos(path)
+    groups = sorted({photo.relative_to(path).parts[0] for photo in photos if photo.parent != path})
+    places = {group: place for place, group in enumerate(groups)}
+    for photo in photos:
+        name = photo.relative_to(path)
+        labels: tuple[Label, ...] = (name.parts[0], places[name.parts[0]]) if len(name.parts) > 1 else ()
+        yield Item(name.as_posix(), photo, labels)
+
+
+def mask_folder(path: Path, *, photos: str = "images", masks: str = "masks") -> Iterator[Item]:
+    """`images/…/PHOTO` and `masks/…/PHOTO`, of one name apart from the ending; folders inside are classes.
+
+    In a mask 0 is no object and 255 an object; where it also holds other values, those are objects and 255 is not
+    judged, as in Pascal VOC.  A photo without a mask is an error of that photo.
+    """
+    drawn = {mask.relative_to(path / masks).with_suffix(""): mask for mask in found_photos(path / masks)}
+    for item in image_folder(path / photos):
+        mask = drawn.get(Path(item.name).with_suffix(""))
+        yield Item(item.name, item.photo, item.labels, reading=partial(_with_mask, path=mask))
+
+
+def found_photos(path: Path) -> list[Path]:
+    """Every photo in a folder and its folders, sorted; hidden ones are left out."""
+    found = (p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
+    return sorted(p for p in found if p.is_file())
+
+
+def read_mask(path: Path) -> NDArray[np.uint8]:
+    """The values of a mask's picture (H, W), palette indices where it has a palette; raises BadPhoto."""
+    try:
+        with Image.open(path) as picture:
+            plain = picture if picture.mode in ("1", "L", "P") else picture.convert("L")
+            values = np.asarray(plain)
+    except (OSError, UnidentifiedImageError, ValueError) as error:
+        raise BadPhoto(f"the mask {path} cannot be read: {error}", "a picture of one channel") from None
+    return values.astype(np.uint8) * 255 if values.dtype == bool else values
+
+
+def _with_mask(item: Item, path: Path | None) -> Item:
+    if path is None:
+        raise BadValue(f"{item.name} has no mask", "a picture of the same name among the masks")
+    return Item(item.name, item.photo, item.labels, mask=_judged(read_mask(path)))
+
+
+def _judged(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """1 object, 0 not, 255 not judged."""
+    if not np.isin(values, (0, 255)).all():
+        return np.where(values == 255, 255, values > 0).astype(np.uint8)
+    return (values > 0).astype(np.uint8)

@@ -1,0 +1,143 @@
+"""What an evaluation is asked, as a value: it is written beside the results, and travels to workers."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from .. import models
+from ..errors import BadValue
+from ..measuring import Criterion, find_criterion
+from ..models import Subject
+from ..recipe import Recipe
+from ..registry import at_least, needs
+from .centre import centre
+from .dataset import Dataset, Item
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """A model as words: what `heatlens.load` is given.  Workers load it themselves; no network is pickled."""
+
+    name: str
+    """What its rows say; the request's models have different ones."""
+    model: str
+    weights: str | None = None
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def load(self, device: str) -> Subject:
+        return models.load(self.model, self.weights, device=device, **dict(self.options))
+
+    def record(self) -> dict[str, Any]:
+        """What the results depend on: the words, and what is in the file of the weights."""
+        file = Path(self.weights).expanduser() if self.weights else None
+        digest = _sha256(file) if file is not None and file.is_file() else None
+        options = {key: _plain(value) for key, value in self.options}
+        return {"name": self.name, "model": self.model, "weights": digest or self.weights, "options": options}
+
+
+@dataclass(frozen=True)
+class Request:
+    """Data set x models x recipes x metrics, and how the work is cut."""
+
+    data: Dataset
+    models: tuple[ModelRequest | Subject, ...]
+    recipes: tuple[Recipe, ...]
+    criteria: tuple[Criterion | str, ...]
+    target: Literal["label"] | str | int | None = None
+    """None: what each photo is predicted as; "label": its true class; else any target of `heatlens.explain`."""
+    seed: int = 0
+    precision: str | None = None
+    batch_size: int = 8
+    part_size: int = 16
+    """Photos that are finished and written together."""
+
+    def __post_init__(self) -> None:
+        at_least(1, batch_size=self.batch_size, part_size=self.part_size)
+        asked = {
+            "model": [model.name for model in self.models],
+            "recipe": [recipe_name(recipe) for recipe in self.recipes],
+            "metric": [find_criterion(criterion).name for criterion in self.criteria],
+        }
+        for kind, names in asked.items():
+            if not names:
+                raise BadValue(f"no {kind} to evaluate", "at least one")
+            if twice := {name for name in names if names.count(name) > 1}:
+                raise BadValue(f"the {kind} {min(twice)} is asked for twice", "each once")
+
+    @property
+    def units(self) -> "list[Unit]":
+        """The work in pieces, each of which becomes a part of the table: model by model, photos in order."""
+        starts = range(0, len(self.data), self.part_size)
+        return [Unit(m, s, self.data.items[at : at + self.part_size]) for m in range(len(self.models))
+                for s, at in enumerate(starts)]  # fmt: skip
+
+    def sent(self) -> "Request":
+        """The request as workers need it: words instead of metrics, no photos.  A network that is built stays here."""
+        if built := [model.name for model in self.models if isinstance(model, Subject)]:
+            raise BadValue(f"several workers for the model {built[0]}, which is built", "a name and weights to load")
+        criteria = tuple(find_criterion(criterion).name for criterion in self.criteria)
+        return replace(self, data=replace(self.data, items=()), criteria=criteria)
+
+    def record(self) -> dict[str, Any]:
+        """The request in plain values.  Two requests with equal records give equal tables."""
+        photos = "\n".join(item.name for item in self.data.items)
+        return {
+            "photos": {"count": len(self.data), "sha256": hashlib.sha256(photos.encode()).hexdigest()},
+            "models": [m.record() if isinstance(m, ModelRequest) else {"name": m.name} for m in self.models],
+            "recipes": [recipe_name(recipe) for recipe in self.recipes],
+            "metrics": [find_criterion(criterion).name for criterion in self.criteria],
+            "target": self.target,
+            "seed": self.seed,
+            "precision": self.precision,
+            "batch_size": self.batch_size,
+            "part_size": self.part_size,
+        }
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One piece of the work: a few photos for one model."""
+
+    model: int
+    shard: int
+    items: tuple[Item, ...]
+
+    @property
+    def name(self) -> str:
+        """Of its part; the same whoever works on it."""
+        return f"{self.model:02d}-{self.shard:06d}.parquet"
+
+
+def with_centre(recipes: Sequence[Recipe], criteria: Iterable[Criterion]) -> tuple[Recipe, ...]:
+    """The recipes, and the centre of the photo beside them where places are measured: what a map has to beat."""
+    local = any({"boxes", "masks"} & set(needs(criterion.metric.function)) for criterion in criteria)
+    there = any(recipe.method is centre for recipe in recipes)
+    return (*recipes, Recipe(centre)) if local and not there else tuple(recipes)
+
+
+def recipe_name(recipe: Recipe) -> str:
+    """A recipe as one line: the method, then whatever is not as usual."""
+    settings = ",".join(f"{key}={_word(value)}" for key, value in recipe.settings)
+    method = recipe.entry.name + (f":{settings}" if settings else "")
+    others = [f for f in fields(recipe) if f.name not in ("method", "settings")]
+    said = [f"{f.name}={_word(getattr(recipe, f.name))}" for f in others if getattr(recipe, f.name) != f.default]
+    return " ".join([method, *said])
+
+
+def _word(value: Any) -> str:
+    if is_dataclass(value) and not isinstance(value, type):
+        return repr(value)
+    if isinstance(value, tuple | list):
+        return "+".join(map(_word, value))
+    return getattr(value, "__qualname__", None) or str(value)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

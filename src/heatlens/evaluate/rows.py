@@ -1,0 +1,88 @@
+"""The rows of an evaluation, in Parquet: one per photo, model, recipe and metric."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadValue
+from ..images.write import write_bytes
+from ..optional import require
+
+PARTS = "parts"
+"""The folder of the parts, inside that of the evaluation."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured value, or why there is none."""
+
+    photo: str
+    model: str
+    recipe: str
+    metric: str
+    value: float | None = None
+    """NaN where the metric is not defined for the photo."""
+    values: list[float] | None = None
+    """Of a metric that gives a row of numbers."""
+    label: int | None = None
+    """The true class, by the index of the model's outputs."""
+    error: str | None = None
+    seconds: float = 0.0
+    """The photo's share of the time that its batch took, over all recipes and metrics that were measured together."""
+
+
+def schema() -> Any:
+    """The columns in Arrow's types."""
+    arrow = require("pyarrow")
+    return arrow.schema(
+        [
+            *((name, arrow.string()) for name in ("photo", "model", "recipe", "metric")),
+            ("value", arrow.float64()),
+            ("values", arrow.list_(arrow.float64())),
+            ("label", arrow.int32()),
+            ("error", arrow.string()),
+            ("seconds", arrow.float32()),
+        ]
+    )
+
+
+def write_part(path: Path, rows: Iterable[Row]) -> None:
+    """Write a part that is whole or not there, whenever the program is ended."""
+    arrow, parquet = require("pyarrow"), require("pyarrow.parquet")
+    table = arrow.Table.from_pylist([asdict(row) for row in rows], schema=schema())
+    sink = arrow.BufferOutputStream()
+    parquet.write_table(table, sink, compression="zstd")
+    write_bytes(path, sink.getvalue().to_pybytes())
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """The parts that are finished, in order."""
+    return sorted((folder / PARTS).glob("[0-9]*.parquet"))
+
+
+def read_rows(folder: Path) -> Any:
+    """All rows so far as one Arrow table, by model, photo, recipe and metric as they were asked; raises BadValue."""
+    parquet, arrow = require("pyarrow.parquet"), require("pyarrow")
+    parts = parts_of(folder)
+    if not parts:
+        raise BadValue(f"there are no results in {folder}", "a folder that heatlens evaluate wrote")
+    try:
+        return arrow.concat_tables([parquet.read_table(part, schema=schema()) for part in parts])
+    except (OSError, arrow.ArrowInvalid) as error:
+        raise BadValue(f"{folder} cannot be read: {error}", "parts that heatlens evaluate wrote") from None
+
+
+def export(folder: Path, path: Path) -> Path:
+    """All rows as one file: `.parquet`, or `.csv` without the columns of several numbers."""
+    parquet, text = require("pyarrow.parquet"), require("pyarrow.csv")
+    arrow = require("pyarrow")
+    rows = read_rows(folder)
+    sink = arrow.BufferOutputStream()
+    if path.suffix == ".parquet":
+        parquet.write_table(rows, sink, compression="zstd")
+    elif path.suffix == ".csv":
+        text.write_csv(rows.drop_columns(["values"]), sink)
+    else:
+        raise BadValue(f"the rows cannot be written as {str(path)!r}", ".parquet or .csv")
+    return write_bytes(path, sink.getvalue().to_pybytes())

@@ -1,0 +1,114 @@
+"""Run an evaluation: whatever is not done yet.  It may be ended at any moment and carries on where it was."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from .. import __version__
+from ..errors import BadValue
+from ..images.write import save_json
+from ..optional import require
+from .local import Done, local
+from .request import Request, Unit
+from .rows import PARTS, Row, parts_of, write_part
+
+REQUEST = "request.json"
+"""The file that says what the results of a folder are results of."""
+
+Watch = Callable[[int, list[Row]], None]
+"""Told of every finished part: its photos and its rows; of what was there before: its photos and no rows."""
+
+
+def run(
+    request: Request,
+    out: Path | str,
+    *,
+    engine: Literal["local", "ray"] = "local",
+    workers: int | None = None,
+    device: str = "cpu",
+    address: str | None = None,
+    watch: Watch | None = None,
+) -> Path:
+    """Do what is left of a request, in the folder `out`; returns the folder.
+
+    The same request in the same folder carries on where it was ended, on whichever engine; another request there is a
+    `BadValue`, and so is a second run at the same time.  Every part is written whole or not at all.
+    """
+    folder = Path(out).expanduser()
+    with _alone(folder):
+        _claim(folder, request)
+        there = {part.name for part in parts_of(folder)}
+        left = [unit for unit in request.units if unit.name not in there]
+        if watch is not None:
+            watch(sum(len(unit.items) for unit in request.units if unit.name in there), [])
+        for unit, rows in _engine(engine, request, left, workers, device, address):
+            write_part(folder / PARTS / unit.name, rows)
+            if watch is not None:
+                watch(len(unit.items), rows)
+    return folder
+
+
+def _engine(
+    engine: str, request: Request, left: list[Unit], workers: int | None, device: str, address: str | None
+) -> Done:
+    if not left:
+        return iter(())
+    if engine == "local":
+        return local(request, left, workers=workers or 1, device=device)
+    if engine == "ray":
+        from .ray import on_ray
+
+        return on_ray(request, left, workers=workers, device=device, address=address)
+    raise BadValue(f"the engine {engine!r}", "local or ray")
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What the results of a folder are results of; raises BadValue."""
+    try:
+        record: dict[str, Any] = json.loads((folder / REQUEST).read_text("utf-8"))
+    except (OSError, ValueError):
+        raise BadValue(f"there is no evaluation in {folder}", "a folder that heatlens evaluate wrote") from None
+    return record
+
+
+def _claim(folder: Path, request: Request) -> None:
+    """Write the request beside the results, or find it there."""
+    record = request.record()
+    if not (folder / REQUEST).exists():
+        save_json(folder / REQUEST, {"heatlens": __version__, **record})
+        return
+    known = read_record(folder)
+    plain = json.loads(json.dumps(record))
+    changed = [key for key in plain if plain[key] != known.get(key)]
+    if changed:
+        key = changed[0]
+        raise BadValue(
+            f"{folder} holds another evaluation: its {key} is {_short(known.get(key))}, not {_short(plain[key])}",
+            f"the request in {folder / REQUEST}",
+            "Repeat that one, or choose another folder",
+        )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 100 else f"{text[:99]}…"
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else runs in the folder meanwhile; a lock that dies with its process."""
+    filelock = require("filelock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / ".lock", timeout=0)
+        lock.acquire()
+    except filelock.Timeout:
+        raise BadValue(f"another run is writing in {folder}", "one run per folder", "Wait for it, or end it") from None
+    except OSError as error:
+        raise BadValue(f"{folder} cannot be written: {error}", "a folder", "Choose another") from None
+    try:
+        yield
+    finally:
+        lock.release()

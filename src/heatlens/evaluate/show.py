@@ -1,0 +1,117 @@
+"""A table for people: as text, as Markdown, as CSV, and the curves behind it."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
+from math import isnan
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ..images.names import safe_name
+from ..images.write import write_bytes
+from ..measuring import find_criterion
+from .table import ALL, Group, Summary, best, groups
+
+_ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
+
+
+def as_csv(summaries: Iterable[Summary]) -> str:
+    """A row per model, recipe and metric; numbers in full."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [f.name for f in fields(Summary)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(one) for one in summaries)
+    return out.getvalue()
+
+
+def as_markdown(summaries: Sequence[Summary]) -> str:
+    """A table per model: a row per recipe, a column per metric, the best in bold."""
+    parts = []
+    for title, cells in _tables(summaries, "**{}**"):
+        head, *rows = cells
+        lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+        parts.append("\n".join([f"### {title}", "", *lines]))
+    return "\n\n".join(parts) + "\n"
+
+
+def as_text(summaries: Sequence[Summary]) -> str:
+    """The same for a terminal; the best with a star."""
+    parts = []
+    for title, cells in _tables(summaries, "{}*"):
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = ["  ".join(f"{c:{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
+        parts.append("\n".join([title, *(f"  {line}" for line in lines)]))
+    return "\n\n".join(parts)
+
+
+def _tables(summaries: Sequence[Summary], marked: str) -> list[tuple[str, list[list[str]]]]:
+    """A title and the cells, for every model and class."""
+    winners = best(list(summaries))
+    kinds = dict.fromkeys((one.model, one.about) for one in summaries)
+    return [
+        (_title(model, about),
+         _cells([s for s in summaries if (s.model, s.about) == (model, about)], winners, marked))
+        for model, about in kinds
+    ]  # fmt: skip
+
+
+def _title(model: str, about: int | str) -> str:
+    if about == ALL:
+        return model
+    return f"{model}, class {about}" if isinstance(about, int) else f"{model}, {about}"
+
+
+def _cells(summaries: Sequence[Summary], winners: set[Summary], marked: str) -> list[list[str]]:
+    metrics = dict.fromkeys((one.metric, one.better) for one in summaries)
+    by = {(one.recipe, one.metric): one for one in summaries}
+    head = ["recipe", *(f"{metric} {_ARROWS[better]}".strip() for metric, better in metrics), "photos", "errors"]
+    rows = [head]
+    for recipe in dict.fromkeys(one.recipe for one in summaries):
+        own = [by[recipe, metric] for metric, _ in metrics]
+        shown = [marked.format(_cell(one)) if one in winners else _cell(one) for one in own]
+        rows.append([recipe, *shown, str(max(one.photos for one in own)), str(max(one.errors for one in own))])
+    return rows
+
+
+def _cell(one: Summary) -> str:
+    if isnan(one.value):
+        return "–"
+    return f"{one.value:.3f}" if isnan(one.low) else f"{one.value:.3f} ({one.low:.3f}–{one.high:.3f})"
+
+
+def write_curves(folder: Path, out: Path) -> list[Path]:
+    """The mean over the photos of every metric that gives a row: a picture per model and metric, and one CSV of all."""
+    rows = [group for group in groups(folder) if find_criterion(group.metric).metric.curve and group.values.ndim == 2]
+    lines = ["model,recipe,metric,at,mean,photos"]
+    drawn: dict[tuple[str, str], list[Group]] = {}
+    for group in rows:
+        drawn.setdefault((group.model, group.metric), []).append(group)
+        recipe = f'"{group.recipe}"' if "," in group.recipe else group.recipe
+        own = (group.model, recipe, f'"{group.metric}"' if "," in group.metric else group.metric)
+        lines += [f"{','.join(own)},{at:.6g},{y:.9g},{len(group.values)}" for at, y in zip(*_curve(group), strict=True)]
+    if not rows:
+        return []
+    table = write_bytes(out / "curves.csv", ("\n".join(lines) + "\n").encode())
+    return [table, *(_drawn(out / f"{safe_name(f'{m}-{metric}')}.png", own) for (m, metric), own in drawn.items())]
+
+
+def _curve(group: Group) -> tuple[np.ndarray, np.ndarray]:
+    """The share of the row that lies behind, and the mean."""
+    return np.linspace(0, 1, group.values.shape[1]), np.nanmean(group.values, 0)
+
+
+def _drawn(path: Path, curves: Sequence[Group]) -> Path:
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for group in curves:
+        axes.plot(*_curve(group), label=group.recipe)
+    axes.set(title=curves[0].model, xlabel="share of the steps", ylabel=curves[0].metric)
+    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    memory = io.BytesIO()
+    figure.savefig(memory, format="png", dpi=120)
+    return write_bytes(path, memory.getvalue())
