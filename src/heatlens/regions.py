@@ -48,8 +48,8 @@ def hole_boxes(mask: Mask) -> Boxes:
     """Around every hole and the rim of pixels that encloses it: what OpenCV gives for the contour of a hole."""
     outside = np.pad(~mask, 1, constant_values=True)
     labels, count = require("scipy.ndimage").label(outside)
-    found = _around(labels) - 1  # back to before the padding
-    return (found + (-1, -1, 1, 1))[np.arange(1, count + 1) != labels[0, 0]]
+    rim = np.array([-2, -2, 0, 0])  # one pixel around, and back to before the padding
+    return np.asarray((_around(labels) + rim)[np.arange(1, count + 1) != labels[0, 0]])
 
 
 def overlap(boxes: Boxes, others: Boxes) -> NDArray[np.float64]:
@@ -58,7 +58,7 @@ def overlap(boxes: Boxes, others: Boxes) -> NDArray[np.float64]:
     low, high = np.maximum(first[..., :2], second[..., :2]), np.minimum(first[..., 2:], second[..., 2:])
     common = (high - low).clip(0).prod(-1)
     union = box_area(first) + box_area(second) - common
-    return np.divide(common, union, out=np.zeros_like(union), where=union > 0)
+    return np.asarray(np.divide(common, union, out=np.zeros_like(union), where=union > 0))
 
 
 def box_area(boxes: Boxes) -> NDArray[np.float64]:
