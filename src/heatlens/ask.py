@@ -105,6 +105,8 @@ def _explain_batch(
     subject: Subject, photos: Sequence[Photo], asked: Sequence[Recipe], wanted: Sequence[Target], wishes: Wishes
 ) -> list[Explanation]:
     prepared = [subject.prepare(photo) for photo in photos]
+    if len({image.shape for image, _ in prepared}) > 1:  # photos of their own sizes do not make a batch
+        return [e for photo in photos for e in _explain_batch(subject, [photo], asked, wanted, wishes)]
     inputs = Inputs((subject.ready(torch.cat([image for image, _ in prepared])),))
     seen = look(subject, inputs, asked, [[target] * len(photos) for target in wanted], wishes)
     return [

@@ -1,11 +1,10 @@
 """Averages: the same question asked of several versions of a picture, the answers put back and averaged."""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from math import isfinite
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol, get_args, get_origin, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -43,6 +42,8 @@ class Flips:
     factors: tuple[float, ...] = (0.9, 1.0, 1.1)
     """What the normalised picture is multiplied by."""
     scaled: ClassVar[bool] = True
+    moves: ClassVar[bool] = True
+    """Its views show things at other places."""
 
     def __post_init__(self) -> None:
         _finite(self.factors)
@@ -94,6 +95,7 @@ class Scales:
     factors: tuple[float, ...] = (1.0, 1.5, 2.0)
     """Sizes as multiples of the picture's own."""
     scaled: ClassVar[bool] = True
+    moves: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         _finite(self.factors)
@@ -130,17 +132,9 @@ def find_average(spec: "str | Average | None") -> "Average | None":
             raise unknown("setting", key, known, owner=f"the average {name}")
         if not equals:
             raise BadValue(f"{part!r} in {spec!r}", "setting=value")
-        given[key] = _read(key, value, known[key].type, known[key].default)
+        given[key] = convert(key, value, known[key].type, known[key].default)
     average: Average = kind(**given)
     return average
-
-
-def _read(key: str, text: str, annotation: Any, default: Any) -> Any:
-    if get_origin(annotation) is not tuple:
-        return convert(key, text, annotation, default)
-    kind = get_args(annotation)[0]
-    # a plus between two numbers, not the one of an exponent
-    return tuple(convert(key, number, kind, None) for number in re.split(r"(?<![eE])\+", text))
 
 
 def _finite(factors: tuple[float, ...]) -> None:

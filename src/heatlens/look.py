@@ -13,13 +13,26 @@ from .engine.evaluating import evaluating
 from .engine.evidence import Evidence
 from .engine.inputs import Inputs
 from .engine.scene import Options, Scene, View
-from .errors import NotFinite, ScoreIndifferent
+from .errors import BadValue, NotFinite, ScoreIndifferent
 from .models.layers import convolutions, stages
 from .models.subject import Subject
 from .notation import Maps, resize_maps, unit_scale
+from .notes import blank, guessed
 from .recipe import Recipe
 from .registry import needs
-from .targets import ClassTarget, Target, class_logits, class_probabilities, logits_of, score_each, settle
+from .targets import (
+    ClassTarget,
+    Logit,
+    Target,
+    are_detections,
+    class_logits,
+    class_probabilities,
+    described,
+    logits_of,
+    placed,
+    score_each,
+    settle,
+)
 from .trees import Tree, rows
 
 
@@ -55,6 +68,9 @@ def look(
     subject: Subject, inputs: Inputs, asked: Sequence[Recipe], targets: Sequence[Sequence[Target]], wishes: Wishes
 ) -> Seen:
     """Explain every image of a batch by every recipe for every target; targets[t][i] is for image i."""
+    if subject.lacking is not None:
+        for recipe in asked:
+            subject.lacking.check(recipe.entry)
     recipes = [_with_layers(subject, inputs, recipe) for recipe in asked]
     groups: dict[Average | None, list[int]] = {None: []}
     for r, recipe in enumerate(recipes):
@@ -73,8 +89,8 @@ def look(
                 found = _mean(subject, inputs, group, average, settled, wishes)
             for r, row in zip(members, found, strict=True):
                 maps[r] = row
-                notes[r] = [clean.notes + _blank(m, recipes[r], clean) for m in row]
-        ranking = _ranking(clean.outputs)
+                notes[r] = [clean.notes + guessed(recipes[r], clean) + blank(m, recipes[r], clean) for m in row]
+        ranking = _ranking(clean.outputs) if isinstance(subject.usual, Logit) else None
     return Seen(recipes, maps, settled, scores, _probabilities(ranking, settled), ranking, notes)
 
 
@@ -123,6 +139,11 @@ def _mean(
     wishes: Wishes,
 ) -> list[list[Maps]]:
     """[recipe][target]: the mean over the average's views, each map put back first; the targets stay what they are."""
+    if getattr(average, "moves", False) and (fixed := [t for row in settled for t in row if placed(t)]):
+        raise BadValue(
+            f"the average {type(average).__name__.lower()} for {described(fixed[0])}",
+            "an average that leaves things at their places: noise, path",
+        )
     sums: list[list[Maps | float]] = [[0.0] * len(settled) for _ in recipes]
     views = 0
     for images, put_back in average.views(inputs.images, subject.baseline(inputs.images)):
@@ -173,26 +194,12 @@ def _not_finite(recipe: Recipe, layer: str) -> NotFinite:
     return NotFinite(f"{recipe.entry.name} at layer {layer!r} came out as NaN or infinity", "finite activations")
 
 
-def _blank(maps: Maps, recipe: Recipe, scene: Scene) -> list[str]:
-    """Why a map is empty, where one is."""
-    if bool(maps.flatten(1).any(1).all()):
-        return []
-    dead = [name for name in recipe.layers if name in scene.said and not bool(scene.said[name].any())]
-    if dead:
-        return [f"{recipe.entry.name}: the map is blank because layer {dead[0]!r} returned only zeros"]
-    if recipe.differentiates:
-        why = "no gradient that speaks for the target (a saturated score, or a ReLU that removed everything)"
-        return [f"{recipe.entry.name}: the map is blank: {why}; hires_cam also shows what speaks against it"]
-    return [f"{recipe.entry.name}: the map is blank"]
-
-
 def _settled(outputs: Tree, row: Sequence[Target], batch: int) -> list[Target]:
     return [settle(target, rows(outputs, batch, i, 1)) for i, target in enumerate(row)]
 
 
 def _ranking(outputs: Tree) -> Tensor | None:
-    logits = logits_of(outputs)
-    if logits.ndim > 2 or class_logits(outputs).shape[1] < 2:
+    if are_detections(outputs) or (logits := logits_of(outputs)).ndim > 2 or class_logits(outputs).shape[1] < 2:
         return None
     return class_probabilities(outputs).detach().float()
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ..errors import EvidenceMissing
-from ..targets import ClassTarget, Probability, Target, described, score_each
-from .batching import Progress, chunked, picture_chunk
+from ..targets import ClassTarget, Probability, Target, as_probability, described, score_each
+from .batching import Progress, chunked, picture_chunk, takes_one
 from .derivatives import precise
 from .scene import Scene
 
@@ -22,8 +22,8 @@ def class_of(target: Target) -> int:
 
 
 def probabilities(targets: Sequence[Target]) -> list[Target]:
-    """The probability of the class of each target."""
-    return [Probability(class_of(target)) for target in targets]
+    """The probability of the class of each target; of what has none, such as a regression, the target itself."""
+    return [as_probability(target) or Probability(class_of(target)) for target in targets]
 
 
 def score_pictures(
@@ -51,4 +51,5 @@ def _scored(
             inputs = scene.inputs.of(image, stop - start).showing(made.to(scene.images.dtype))
             return precise(score_each(inputs.run(model), [target] * (stop - start)))
 
-    return torch.cat(list(chunked(score, count, picture_chunk(scene.images), progress)))
+    size = 1 if takes_one(scene.model) else picture_chunk(scene.images)
+    return torch.cat(list(chunked(score, count, size, progress)))

@@ -13,7 +13,7 @@ from ..engine.inputs import Inputs
 from ..engine.scene import Options, Scene
 from ..engine.survey import Found, survey
 from ..errors import EvidenceMissing, LayoutUnclear
-from ..targets import Logit, logits_of, settle
+from ..targets import Logit, Region, logits_of, settle
 from ..trees import Tree, close, rows
 from .layouts import Reading, Tokens
 
@@ -129,7 +129,8 @@ def _classes(outputs: Tree) -> int:
 def _last_reached(model: nn.Module, inputs: Inputs, reading: Reading, names: list[str]) -> str | None:
     """The first of these layers (the last in the network) whose places have a gradient."""
     scene = Scene(model, inputs, names, reading.of, torch.zeros(1), Options())
-    targets = [settle(Logit(), rows(scene.outputs, inputs.batch, i, 1)) for i in range(inputs.batch)]
+    usual = Region() if logits_of(scene.outputs).ndim > 2 else Logit()
+    targets = [settle(usual, rows(scene.outputs, inputs.batch, i, 1)) for i in range(inputs.batch)]
     try:
         gradients = scene.under(targets).reached()
     except EvidenceMissing:

@@ -12,9 +12,11 @@ from ..engine.evaluating import device_of, dtype_of
 from ..errors import BadValue, unknown
 from ..images import Photo, Placement, Preprocessing, prepare
 from ..images.geometry import black
-from ..targets import Classes, Target, classes_of, parse_target
+from ..targets import Classes, ClassTarget, Logit, Target, classes_of, parse_target
+from .lacking import Lacking
 from .layers import recommended_layer
 from .layouts import Layout, Reading
+from .likeness import Reader, likeness
 
 _PREPROCESSING = ("mean", "std", "size", "resize", "interpolation", "shorter_side")
 _READING = ("prefix_tokens", "grid", "patch", "channels_last")
@@ -35,6 +37,18 @@ class Subject:
     """The layers that are explained when nobody names one; empty: found by looking at the network."""
     assumed: tuple[str, ...] = ()
     """What nobody declared and was taken for granted."""
+    remarks: tuple[str, ...] = ()
+    """What a person should know about how the model was read."""
+    lacking: Lacking | None = None
+    """The evidence that it cannot give."""
+    usual: ClassTarget = Logit()
+    """What is explained where only a class is named: its score, its region, a detection of it."""
+    any_size: bool = False
+    """Whether it takes photos of any proportions, at their own size or with `shorter_side` alone decided."""
+    frames: int | None = None
+    """Of the clips that it looks at; None: it looks at photos."""
+    reader: Reader | None = None
+    """What turns texts into embeddings, for models that read."""
     _found: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -57,7 +71,8 @@ class Subject:
     def blank(self) -> Tensor:
         """An input of noise, to find out how the network is built."""
         channels = len(self.preprocessing.mean)
-        noise = torch.randn(1, channels, *self.preprocessing.size, generator=torch.Generator().manual_seed(0))
+        space = (*(() if self.frames is None else (self.frames,)), *self.preprocessing.size)
+        noise = torch.randn(1, channels, *space, generator=torch.Generator().manual_seed(0))
         return self.ready(noise)
 
     def ready(self, images: Tensor) -> Tensor:
@@ -66,7 +81,13 @@ class Subject:
 
     def prepare(self, photo: Photo) -> tuple[Tensor, Placement]:
         """A photo as the model sees it (1, channels, h, w), and where that lies on the photo."""
-        image, placement = prepare(photo, self.preprocessing)
+        if self.frames is not None:
+            raise BadValue(
+                f"a photo for {self.name}, which looks at clips",
+                f"a tensor (n, 3, frames, h, w), made for {self.frames} frames",
+                "give it to heatlens.attribute",
+            )
+        image, placement = prepare(photo, whole(photo, self.preprocessing) if self.any_size else self.preprocessing)
         return image[None], placement
 
     def baseline(self, images: Tensor) -> Tensor:
@@ -77,8 +98,12 @@ class Subject:
         return colour.to(images).expand_as(images)
 
     def target(self, what: Any = None) -> Target:
-        """A target from a class index, name, synonym, wnid, `#2`, `contrast:…`, or a function of the outputs."""
-        return parse_target(what, self.classes.find)
+        """A target from a class index, name, synonym, wnid, `#2`, `contrast:…`, or a function of the outputs.
+
+        Also the likeness to a photo, `similar:FILE`, and to a text where the model reads: `a photo of a cat`.
+        """
+        found = likeness(self, what) if isinstance(what, str) else None
+        return parse_target(what, self.classes.find, self.usual) if found is None else found
 
     def to(self, device: str | torch.device) -> "Subject":
         """The same subject with its model moved to a device."""
@@ -102,6 +127,8 @@ class Subject:
             shown["shorter_side"] = None
         read = {key: _numbers(key, given[key]) for key in _READING if key in given}
         layers = given.get("layers", self.layers)
+        if "classes" in given and self.reader is not None:
+            return self.reader.classifying(self, classes_of(given.pop("classes"))).overridden(**given)
         return replace(
             self,
             preprocessing=replace(self.preprocessing, **shown),
@@ -109,8 +136,18 @@ class Subject:
             classes=classes_of(given["classes"]) if "classes" in given else self.classes,
             layers=(layers,) if isinstance(layers, str) else tuple(layers),
             assumed=() if shown else self.assumed,
+            any_size=self.any_size and "size" not in shown,
             _found={},
         )
+
+
+def whole(photo: Photo, preprocessing: Preprocessing) -> Preprocessing:
+    """For a model that takes any proportions: nothing is cut away; the shorter side becomes as long as declared."""
+    short, long = sorted((photo.height, photo.width))
+    side = preprocessing.shorter_side if isinstance(preprocessing.shorter_side, int) else short
+    lengths = {short: side, long: int(side * long / short)} if short != long else {short: side}
+    size = lengths[photo.height], lengths[photo.width]
+    return replace(preprocessing, size=size, resize="squash", shorter_side=None)
 
 
 def _numbers(key: str, value: Any) -> Any:

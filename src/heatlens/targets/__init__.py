@@ -1,27 +1,41 @@
 """What is explained: values that turn a model's outputs into one score per image."""
 
-from .classes import ClassTarget, Contrast, Logit, Negative, Probability, Rest, Sum, settle
+from .classes import ClassTarget, Contrast, Logit, Negative, Probability, Rest, Sum, as_probability, placed, settle
+from .dense import Mask, Region
+from .detections import Box, are_detections, detections
 from .names import Classes, classes_of
 from .outputs import Target, class_logits, class_probabilities, described, logits_of, score_each
-from .parse import KINDS, parse_target
+from .parse import KINDS, WRITTEN, parse_target
+from .values import Similarity, Value, embedding
 
 __all__ = [
     "KINDS",
+    "WRITTEN",
+    "Box",
     "ClassTarget",
     "Classes",
     "Contrast",
     "Logit",
+    "Mask",
     "Negative",
     "Probability",
+    "Region",
     "Rest",
+    "Similarity",
     "Sum",
     "Target",
+    "Value",
+    "are_detections",
+    "as_probability",
     "class_logits",
     "class_probabilities",
     "classes_of",
     "described",
+    "detections",
+    "embedding",
     "logits_of",
     "parse_target",
+    "placed",
     "score_each",
     "settle",
 ]

@@ -6,7 +6,7 @@ the unchanged image, so that no perturbed or flipped copy can choose another.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, Self, runtime_checkable
+from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -100,6 +100,7 @@ class Contrast(_OneClass):
     form: Literal["mean", "softmax"] = "mean"
     count: int = 3
     detach: bool = True
+    SETTINGS: ClassVar[tuple[str, ...]] = ("gamma", "form", "count", "detach", "against")
 
     def __post_init__(self) -> None:
         at_least(1, count=self.count)
@@ -176,6 +177,25 @@ class Sum:
 
     def text(self, names: Names) -> str:
         return " + ".join(target.text(names) for target in self.of)
+
+
+def placed(target: Target) -> bool:
+    """Whether a target stands at a place of the picture, so that it cannot follow a view that moves it."""
+    parts = target.of if isinstance(target, Sum) else (target.of,) if isinstance(target, Negative) else ()
+    return bool(getattr(target, "placed", False)) or any(map(placed, parts))
+
+
+def as_probability(target: Target) -> Target | None:
+    """What a method that scores by probabilities asks for instead of a target; None where there is nothing."""
+    if isinstance(target, Negative) and hasattr(target.of, "as_probability"):
+        return Negative(target.of.as_probability())
+    if isinstance(target, Sum) and any(hasattr(part, "as_probability") for part in target.of):
+        parts = tuple(as_probability(part) for part in target.of)
+        return Sum(tuple(part for part in parts if isinstance(part, ClassTarget)))
+    if hasattr(target, "as_probability"):
+        own: Target = target.as_probability()
+        return own
+    return Probability(target.index) if isinstance(target, ClassTarget) and target.index is not None else None
 
 
 def settle(target: Target, outputs: Tree) -> Target:

@@ -1,6 +1,6 @@
 """From what a model returns to numbers per class, and from targets to one score per image."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,12 +15,24 @@ Target = Callable[[Any], Tensor]
 
 def logits_of(outputs: Tree) -> Tensor:
     """The tensor that holds the class scores: `outputs.logits`, `outputs["logits"]`, else the first float tensor."""
-    named = outputs.get("logits") if isinstance(outputs, dict) else getattr(outputs, "logits", None)
-    return named if isinstance(named, Tensor) else main_tensor(outputs)
+    named = named_tensor(outputs, "logits")
+    return main_tensor(outputs) if named is None else named
+
+
+def named_tensor(outputs: Tree, name: str) -> Tensor | None:
+    """The tensor of this name in a dict or an object, where there is one."""
+    found = outputs.get(name) if isinstance(outputs, dict) else getattr(outputs, name, None)
+    return found if isinstance(found, Tensor) else None
 
 
 def class_logits(outputs: Tree) -> Tensor:
     """Scores (n, classes).  A model with one logit z speaks of two classes: -z for class 0, z for class 1."""
+    if isinstance(outputs, list) and outputs and isinstance(outputs[0], Mapping):
+        raise BadValue(
+            "the model's outputs are detections, so a class alone does not say what is explained",
+            "one of its detections",
+            "write box:CLASS, or box:#1 for the strongest",
+        )
     logits = logits_of(outputs)
     if logits.ndim == 1:
         logits = logits[:, None]
@@ -28,7 +40,7 @@ def class_logits(outputs: Tree) -> Tensor:
         raise BadValue(
             f"the model's outputs have shape {tuple(logits.shape)}, so a class alone does not say what is explained",
             "outputs (images, classes)",
-            "pass a function of the outputs as target, e.g. target=lambda out: out[:, 3].mean((1, 2))",
+            "write region:CLASS, or pass a function of the outputs, e.g. target=lambda out: out[:, 3].mean((1, 2))",
         )
     return torch.cat([-logits, logits], 1) if logits.shape[1] == 1 else logits
 
