@@ -1,7 +1,8 @@
 """A method is a function: its positional parameters name the evidence it needs, its keyword-only ones are settings."""
 
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -157,6 +158,9 @@ def convert(key: str, value: Any, annotation: Any, default: Any) -> Any:
         if value not in get_args(annotation):
             raise BadValue(f"the setting {key}={value!r}", f"one of {', '.join(map(repr, get_args(annotation)))}")
         return value
+    if get_origin(annotation) is tuple:
+        several = _PLUS.split(value) if isinstance(value, str) else value if isinstance(value, Iterable) else (value,)
+        return tuple(convert(key, one, get_args(annotation)[0], None) for one in several)
     kinds = get_args(annotation) or (annotation,)
     if type(None) in kinds and (value is None or value == "none"):
         return None
@@ -186,6 +190,8 @@ def _int(value: Any) -> int:
     return whole
 
 
+_PLUS = re.compile(r"(?<![eE])\+")
+"""Between the numbers of a list in words; not the plus of an exponent."""
 _CONVERT: dict[Any, Callable[[Any], Any]] = {bool: _bool, int: _int, float: float, str: str}
 
 
