@@ -1,12 +1,12 @@
 """The question how good maps are: `measure`."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .ask import is_list, precision_of
+from .ask import precision_of
 from .engine.batching import Progress
 from .engine.evaluating import evaluating
 from .engine.inputs import Inputs

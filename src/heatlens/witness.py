@@ -1,7 +1,7 @@
 """What is known of one recipe's maps.  Its public names are the vocabulary of the metrics."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from .engine.batching import Progress
 from .engine.inputs import Inputs
 from .engine.randomising import Scheme, randomised
 from .engine.scene import Scene
-from .engine.scoring import Pictures, probabilities, score_pictures
+from .engine.scoring import Pictures, class_of, probabilities, score_pictures
 from .errors import BadPhoto, EvidenceMissing
 from .images import Placement
 from .look import Seen, Wishes, look
@@ -34,6 +34,8 @@ class Showing:
     placements: Sequence[Placement]
     truths: Sequence[Truth]
     wishes: Wishes
+    known: dict[Hashable, Tensor] = field(default_factory=dict)
+    """Scores of pictures that do not depend on the recipe, by a name for them."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,7 @@ class Witness:
 
     @property
     def heat(self) -> Maps:
-        ranged = self._seen.recipes[self._recipe].entry.display == "range"
-        return unit_range(self.attribution, 1) if ranged else unit_peak(self.attribution)
+        return self._heat(self.attribution)
 
     @property
     def images(self) -> Tensor:
@@ -64,18 +65,28 @@ class Witness:
     def confidence_under(self, pictures: Pictures, count: int) -> Tensor:
         return score_pictures(self._scene, probabilities(self._targets), pictures, count, self._progress)
 
-    def score_under(self, pictures: Pictures, count: int) -> Tensor:
-        return score_pictures(self._scene, self._targets, pictures, count, self._progress)
+    def score_under(self, pictures: Pictures, count: int, same: Hashable | None = None) -> Tensor:
+        known = self._showing.known
+        if same is None or same not in known:
+            found = score_pictures(self._scene, self._targets, pictures, count, self._progress)
+            if same is None:
+                return found
+            known[same] = found
+        return known[same]
 
     def explained(self, images: Tensor) -> Maps:
         shown = images.to(self._scene.images)
         return self._looked(self._showing.subject, self._scene.inputs.showing(shown), self._targets)
 
-    def explained_class(self, rank: int) -> Maps:
-        if not 0 <= rank < self.ranking.shape[1]:
-            raise EvidenceMissing(f"the model has no class of rank {rank + 1}", f"#1 to #{self.ranking.shape[1]}")
-        ranked = [Logit(index=int(c)) for c in self.ranking[:, rank]]
-        return self._looked(self._showing.subject, self._scene.inputs, ranked)
+    def heat_of(self, images: Tensor) -> Maps:
+        return self._heat(self.explained(images))
+
+    @property
+    def classes(self) -> Tensor:
+        return torch.tensor([class_of(target) for target in self._targets], device=self._scene.images.device)
+
+    def explained_class(self, classes: Tensor) -> Maps:
+        return self._looked(self._showing.subject, self._scene.inputs, [Logit(index=int(c)) for c in classes])
 
     def randomised(self, scheme: Scheme, seed: int) -> Iterator[tuple[str, Maps]]:
         subject, inputs = self._showing.subject, self._scene.inputs
@@ -116,6 +127,11 @@ class Witness:
     @property
     def _targets(self) -> list[Target]:
         return self._seen.targets[0]
+
+    def _heat(self, maps: Maps) -> Maps:
+        """Of a map that is displayed by its range, zero means nothing; of any other, what is below zero is no heat."""
+        ranged = self._seen.recipes[self._recipe].entry.display == "range"
+        return unit_range(maps, 1) if ranged else unit_peak(maps)
 
     def _looked(self, subject: Subject, inputs: Inputs, targets: Sequence[Target]) -> Maps:
         asked = [self._seen.recipes[self._recipe]]

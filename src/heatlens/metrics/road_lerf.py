@@ -1,0 +1,31 @@
+"""ROAD, least relevant first: A Consistent and Efficient Evaluation Strategy for Attribution Methods.  Yao Rong, Tobias
+Leemann, Vadim Borisov, Gjergji Kasneci, Enkelejda Kasneci.  ICML 2022, arXiv:2202.00449.
+
+    mean over the percents of  p_c(X, the p % least salient pixels imputed)
+
+The released code counts the other way round: its LeRF at p keeps the p % most salient.  Equal pixels are removed in
+raster order; that code breaks ties by noise.  `curve` gives the probability for each percent.
+"""
+
+from torch import Tensor
+
+from ..measuring import metric
+from ..notation import Maps
+from .imputing import after_removal
+from .replacing import Scored
+from .road import PERCENTS
+
+
+@metric(better="higher")
+def road_lerf(
+    images: Tensor,
+    attribution: Maps,
+    confidence_under: Scored,
+    *,
+    percents: tuple[float, ...] = PERCENTS,
+    noise: float = 0.01,
+    seed: int = 0,
+    curve: bool = False,
+) -> Tensor:
+    found = after_removal(images, -attribution, confidence_under, percents, noise, seed)
+    return found if curve else found.mean(1)
