@@ -27,7 +27,9 @@ EVIDENCE = MappingProxyType(
         "gradients_with": "gradients_with(vary, count) -> the mean over k of dy/dA at vary(A_i, k): (n, c, *space)",
         "curvature": "curvature(V) -> the Hessian of y with respect to A, times V: (n, c, *space)",
         "full_gradients": "full_gradients(images=X) -> X * dy/dX, then b * dy/dz of every layer z = ... + b",
-        "propagated": "propagated(rule) -> the score sent back under another rule: guided, rescale or relevance",
+        "propagated": "propagated(rule) -> the score sent back under another rule than the derivative's",
+        "attention": "Att_l, what every block of a transformer attends to, and how its tokens lie on the image",
+        "attention_gradients": "attention_gradients(of) -> dy/dAtt_l of every block, or ds_l/dAtt_l of its own score s_l",
     }
 )
 """The words a method may ask for.  The engine implements exactly these."""
@@ -41,6 +43,8 @@ _PASSES = {
     "curvature": "1 more backward",
     "full_gradients": "1 backward to the image",
     "propagated": "1 backward under another rule",
+    "attention": "1 forward with attention written out",
+    "attention_gradients": "1 backward through the blocks",
 }
 
 
@@ -58,6 +62,8 @@ class Entry:
     """Whether the images of a batch are explained together."""
     signed: bool = False
     """Whether the map's negative values mean something."""
+    optimises: bool = False
+    """Whether it differentiates the scores that it asks for."""
     display: Literal["peak", "range"] = "peak"
     """How a map is scaled to be looked at: by its largest magnitude, or from its lowest to its highest value."""
 
@@ -85,6 +91,7 @@ def method(
     layers: Literal["default", "convolutions", "stages"] = ...,
     joint: bool = ...,
     signed: bool = ...,
+    optimises: bool = ...,
     display: Literal["peak", "range"] = ...,
 ) -> Callable[[Method], Method]: ...
 def method(function: Method | None = None, **declared: Any) -> Method | Callable[[Method], Method]:

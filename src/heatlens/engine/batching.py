@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
+from weakref import WeakSet
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 T = TypeVar("T")
 
@@ -12,6 +13,18 @@ Progress = Callable[[int, int], None]
 """progress(done, total)."""
 
 _BUDGET = {"cpu": 256 << 20, "cuda": 2 << 30}
+
+_ALONE: "WeakSet[nn.Module]" = WeakSet()
+
+
+def one_at_a_time(model: nn.Module) -> None:
+    """Declare that a model takes one image and no more, as a network exported with a fixed batch does."""
+    _ALONE.add(model)
+
+
+def takes_one(model: nn.Module) -> bool:
+    """Whether that was declared."""
+    return model in _ALONE
 
 
 def chunk_size(bytes_each: int, device: torch.device) -> int:

@@ -1,19 +1,22 @@
 """What is known at one layer of a scene, for one target per image.  Its public names are the methods' vocabulary."""
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
-from typing import Literal
+from functools import cached_property, partial
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from ..attention import Attention
 from ..notation import Stack, resize
 from ..targets import class_logits, logits_of, score_each
 from ..trees import Tree, map_tensors
 from . import rules
-from .batching import Progress, chunk_size, chunked
+from .attended import AttendedPass, Of, relevances
+from .batching import Progress, chunk_size, chunked, takes_one
 from .derivatives import check_reached, directional, gradients, precise
 from .heads import linear_head
+from .sampling import score_patches
 from .scene import View
 from .scoring import class_of, probabilities, score_pictures
 
@@ -70,8 +73,12 @@ class Evidence:
             layout = self._scene.read_layout(self._layer, said, shown)
             yield precise(layout.to_stack(said.detach())), precise(layout.to_stack(raw))
 
-    def score_under(self, pictures: Callable[[int, Tensor], Tensor], count: int, probability: bool = False) -> Tensor:
+    def score_under(
+        self, pictures: Callable[[int, Tensor], Tensor], count: int, probability: bool = False, patches: bool = False
+    ) -> Tensor:
         targets = probabilities(self._view.targets) if probability else self._view.targets
+        if patches:
+            return score_patches(self._scene, targets, pictures, count)
         return score_pictures(self._scene, targets, pictures, count, self._scene.options.progress)
 
     def score_with(self, vary: Callable[[Stack, Tensor], Stack], count: int) -> Tensor:
@@ -110,9 +117,22 @@ class Evidence:
         terms = [(leaf.detach(), flows[0]), *((bias, flow) for (_, bias), flow in zip(found, flows[1:], strict=True))]
         return [precise(value * flow) for value, flow in terms if flow is not None]
 
-    def propagated(self, rule: Literal["guided", "rescale", "relevance"]) -> Stack:
+    @cached_property
+    def attention(self) -> Attention:
+        return self._scene.once(AttendedPass).attention(self._view.targets)
+
+    def attention_gradients(self, of: Of = "score") -> list[Tensor]:
+        return self._scene.once(AttendedPass).slopes(self._view.targets, of)
+
+    def propagated(
+        self, rule: Literal["guided", "rescale", "relevance", "attention", "attn_lrp"], **options: float
+    ) -> Any:
         if rule == "guided":
             return self._guided()
+        if rule == "attention":
+            return relevances(self._scene, self._view.targets, rules.transformer, of_score=False)[0]
+        if rule == "attn_lrp":
+            return relevances(self._scene, self._view.targets, partial(rules.attn_lrp, **options), of_score=True)[1]
         passes = {"rescale": self._rescaled, "relevance": self._relevant}
         return torch.cat([precise(self._layout.to_stack(passes[rule](i))) for i in self._each_image()])
 
@@ -169,5 +189,5 @@ class Evidence:
             varied = vary(stack, torch.arange(start, stop, device=stack.device))
             return work(image, self._layout.from_stack(varied, said.expand(stop - start, *said.shape[1:])))
 
-        size = chunk_size(said.numel() * said.element_size(), said.device)
+        size = 1 if takes_one(self._scene.model) else chunk_size(said.numel() * said.element_size(), said.device)
         return chunked(one_chunk, count, size, self._progress(image, count))

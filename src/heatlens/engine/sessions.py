@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..optional import require
-from .shell import Values, no_gradients
+from .shell import Part, Values, no_gradients
 
 _KEPT = 8
 """Sessions that stay open."""
@@ -16,8 +16,6 @@ _KEPT = 8
 
 class Sessions:
     """An ONNX graph; what is given enters a session, what is wanted leaves it, and only what lies between is run."""
-
-    name = "an ONNX Runtime session"
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -27,12 +25,12 @@ class Sessions:
         self._open: dict[Any, Any] = {}
         self.values = {name: node.output[0] for name, node in named_nodes(model)}
         """Layer -> the graph's value that it says."""
-        self.kinds = {name: node.op_type for name, node in named_nodes(model)}
+        self.parts = {name: Part(node.op_type) for name, node in named_nodes(model)}
 
     def run(self, images: Tensor, given: Mapping[str, Tensor], wanted: Sequence[str]) -> tuple[Values, list[Tensor]]:
         entering = {self.values[name]: tensor for name, tensor in given.items()}
         leaving = [*(self.values[name] for name in wanted), *self._outputs]
-        found = self._computed({**entering, self._input.name: images.to(self._type)}, tuple(dict.fromkeys(leaving)))
+        found = self._computed({**entering, self._input.name: images.to(self.type)}, tuple(dict.fromkeys(leaving)))
         return {name: found[self.values[name]] for name in wanted}, [found[name] for name in self._outputs]
 
     def crossing(self, layer: str) -> Iterable[str]:
@@ -45,11 +43,11 @@ class Sessions:
                 used |= dict.fromkeys(node.input)
         return [name for name, value in self.values.items() if value in used and value not in behind]
 
-    def pulled(self, *asked: Any) -> list[Tensor]:
-        raise no_gradients(self.name)
+    def pulled(self, *asked: Any) -> Sequence[Tensor | None]:
+        raise no_gradients("an ONNX Runtime session")
 
     @cached_property
-    def _type(self) -> torch.dtype:
+    def type(self) -> torch.dtype:
         helper = require("onnx.helper")
         numpy = helper.tensor_dtype_to_np_dtype(self._input.type.tensor_type.elem_type)
         return torch.from_numpy(numpy.type(0).reshape(1)).dtype
@@ -84,7 +82,7 @@ class Sessions:
         )
         model = make.make_model(part, opset_imports=self._model.opset_import, ir_version=self._model.ir_version)
         options = runtime.SessionOptions()
-        options.intra_op_num_threads, options.log_severity_level = torch.get_num_threads(), 3
+        options.intra_op_num_threads, options.log_severity_level = torch.get_num_threads(), 4
         return runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
     def _entrance(self, name: str, tensor: Tensor) -> Any:

@@ -5,6 +5,7 @@ else, from which the framework then goes on.  So capture, replay and gradients n
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -16,24 +17,35 @@ from ..trees import Tree
 Values = dict[str, Tensor]
 
 
+@dataclass(frozen=True)
+class Part:
+    """What is known of a layer without running it."""
+
+    kind: str
+    """The operation, or the type's name."""
+    trained: bool = True
+    """Whether it has weights, or may be a block's last operation."""
+    leaf: bool = True
+    """Whether it has no layers inside."""
+
+
 class Runtime(Protocol):
     """What runs the network."""
 
-    name: str
-    """What it is called in messages."""
-    kinds: Mapping[str, str]
-    """Its layers in the order in which they are computed, and what each of them is."""
+    @property
+    def parts(self) -> Mapping[str, Part]:
+        """Its layers by name."""
 
     def run(self, images: Tensor, given: Mapping[str, Tensor], wanted: Sequence[str]) -> tuple[Values, list[Tensor]]:
-        """What these layers say, and the outputs, where the layers `given` say what is given."""
+        """What these layers say, first things first, and the outputs, where the layers `given` say what is given."""
 
     def crossing(self, layer: str) -> Iterable[str]:
         """The layers whose answers, with that of `layer`, spare the network in front of it."""
 
     def pulled(
-        self, images: Tensor, given: Mapping[str, Tensor], wanted: Sequence[str], flows: Sequence[Tensor]
-    ) -> list[Tensor]:
-        """What flows into what is wanted and the outputs, sent back to the images and to what is given.
+        self, images: Tensor, given: Mapping[str, Tensor], wanted: Sequence[str], flows: Sequence[Tensor], shown: bool
+    ) -> Sequence[Tensor | None]:
+        """What flows into what is wanted and the outputs, sent back to the images (where `shown`) and what is given.
 
         `EvidenceMissing` where the framework knows no gradients.
         """
@@ -45,20 +57,21 @@ class Shell(nn.Module):
     def __init__(self, runtime: Runtime) -> None:
         super().__init__()
         self.runtime = runtime
-        for name, kind in runtime.kinds.items():
-            self.add_module(name, type(kind, (_Tap,), {})())
+        for name, part in runtime.parts.items():
+            self._modules[name] = Tap(part)  # add_module refuses names with dots, which are none of torch's here
 
     def forward(self, images: Tensor) -> Tree:
         taps = {name: tap for name, tap in self.named_children() if _watched(tap)}
         given = {name: tap(None) for name, tap in taps.items() if _answers(tap)}
         listening = [name for name in taps if name not in given]
         values, outputs = self._run(images, given, listening)
-        for place, name in enumerate(listening):
+        order = list(values)
+        for place, name in enumerate(order):
             said = values[name]
             answer = taps[name](said)
             if answer.requires_grad or not (answer is said or torch.equal(answer, said)):
                 given[name] = answer
-                rest, outputs = self._run(images, given, listening[place + 1 :])
+                rest, outputs = self._run(images, given, order[place + 1 :])
                 values |= rest
         return outputs[0] if len(outputs) == 1 else outputs
 
@@ -76,7 +89,13 @@ class Shell(nn.Module):
         return dict(zip(wanted, found, strict=False)), list(found[len(wanted) :])
 
 
-class _Tap(nn.Module):
+class Tap(nn.Module):
+    """Where a layer's output passes by."""
+
+    def __init__(self, part: Part) -> None:
+        super().__init__()
+        self.part = part
+
     def forward(self, said: Tensor) -> Tensor:
         return said
 
@@ -96,7 +115,8 @@ class _Run(torch.autograd.Function):
     def backward(ctx: Any, *flows: Tensor) -> Any:
         runtime, names, wanted = ctx.asked
         images, *given = ctx.saved_tensors
-        return (None, None, None, *runtime.pulled(images, dict(zip(names, given, strict=True)), wanted, flows))
+        shown = ctx.needs_input_grad[3]
+        return (None, None, None, *runtime.pulled(images, dict(zip(names, given, strict=True)), wanted, flows, shown))
 
 
 def no_gradients(runtime: str) -> EvidenceMissing:

@@ -9,7 +9,7 @@ from torch import Tensor, fx, nn
 
 from ..trees import Tree, tensors
 from .inputs import Inputs
-from .shell import Shell
+from .shell import Part, Tap
 
 _NORMS = ("norm",)
 
@@ -41,7 +41,7 @@ class Found:
 def survey(model: nn.Module, inputs: Inputs) -> tuple[list[Found], Tree]:
     """The layers in the order in which they finished, and the outputs.  Open it inside `evaluating(model)`."""
     names = {module: name for name, module in model.named_modules()}
-    graph = isinstance(model, Shell | fx.GraphModule)
+    graph = isinstance(model, fx.GraphModule)
     finished: list[tuple[nn.Module, tuple[int, ...], bool]] = []
 
     def note(module: nn.Module, args: object, output: Tree) -> None:
@@ -59,13 +59,21 @@ def survey(model: nn.Module, inputs: Inputs) -> tuple[list[Found], Tree]:
     return [
         Found(
             names[module],
-            type(module).__name__,
+            part.kind,
             shape,
             calls[module],
-            graph or any(True for _ in module.parameters()),
-            not any(True for _ in module.children()),
+            graph or part.trained,
+            part.leaf,
             bare,
         )
         for position, (module, shape, bare) in enumerate(finished)
+        for part in (_part(module),)
         if names[module] and last[module] == position
     ], outputs
+
+
+def _part(module: nn.Module) -> Part:
+    if isinstance(module, Tap):
+        return module.part
+    trained, inside = (any(True for _ in found) for found in (module.parameters(), module.children()))
+    return Part(type(module).__name__, trained, not inside)

@@ -9,6 +9,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..trees import close, snapshot
 from .inputs import Inputs
+from .shell import Shell
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -19,7 +20,7 @@ def swift_copy(model: nn.Module, inputs: Inputs) -> nn.Module:
 
     Exact means: the first image's outputs agree to single-precision rounding.
     """
-    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+    if any(isinstance(module, torch.jit.ScriptModule | Shell) for module in model.modules()):
         return model
     first = inputs.of(0, 1)
     expected = snapshot(first.run(model))

@@ -20,7 +20,7 @@ from ..notation import Maps, Stack, over_space, relu, unit_range
 from ..registry import at_least, method
 
 
-@method(display="range")
+@method(optimises=True, display="range")
 def opti_cam(
     activations: Stack,
     images: Tensor,

@@ -1,0 +1,126 @@
+"""Networks that left Python: programs of `torch.export` keep their modules, TorchScript shows only images and outputs."""
+
+import re
+from dataclasses import replace
+from io import BytesIO
+from json import loads
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import torch
+from torch import Tensor, nn
+
+from ..engine.batching import one_at_a_time
+from ..errors import BadValue, ModelUnavailable
+from ..images import Preprocessing
+from .building import first_line
+from .lacking import LAYERS, Lacking
+from .layouts import Reading
+from .plain import patch_stride
+from .subject import Subject
+
+_SCRIPT = (".ts", ".torchscript")
+ENDINGS = (".pt2", *_SCRIPT)
+"""What the names of such files end in."""
+_EXPRESSION = re.compile(r'"expr_str": "(?!([\w\s+\-*/().,<>=]*)")|"expr_str": "[^"]*__')
+"""A size that is more than a formula of names and numbers."""
+
+
+def from_file(path: str | Path) -> Subject:
+    """A `.pt2` file of torch.export, or TorchScript in a `.ts` or `.torchscript` file."""
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise ModelUnavailable(f"no model file {str(path)!r}", f"a file that ends in {' or '.join(ENDINGS)}")
+    try:
+        if file.suffix in _SCRIPT:
+            return scripted(torch.jit.load(str(file), map_location="cpu"), file.name)  # type: ignore[no-untyped-call]
+        _check_plain(file)
+        return program(torch.export.load(file), file.name)
+    except (RuntimeError, BadZipFile, OSError, ValueError, KeyError) as error:
+        raise ModelUnavailable(f"{file.name} cannot be read: {first_line(error)}", "an undamaged file") from None
+
+
+def program(exported: torch.export.ExportedProgram, name: str = "exported program") -> Subject:
+    """A program with its modules put back: layers have the names that they had before the export."""
+    model = torch.export.unflatten(exported)
+    shapes = [n.meta["val"].shape for n in exported.graph.nodes if n.op == "placeholder" and n.name in _inputs(exported)]
+    images = next((shape for shape in shapes if len(shape) > 2), None)
+    if images is None:
+        raise BadValue(f"{name} takes inputs of shapes {[tuple(s) for s in shapes]}", "images (n, channels, *size)")
+    if isinstance(images[0], int) and images[0] > 1:
+        raise BadValue(
+            f"{name} takes exactly {images[0]} images",
+            "a free number of images",
+            "Export it with dynamic_shapes=({0: torch.export.Dim.AUTO},), or for one image",
+        )
+    if isinstance(images[0], int):
+        one_at_a_time(model)
+    size = tuple(side for side in images[2:] if isinstance(side, int))
+    usual = Preprocessing()
+    shown = replace(usual, size=size) if len(size) == len(images) - 2 == 2 else usual
+    spoken = "x".join(map(str, shown.size))
+    return Subject(
+        name,
+        model,
+        shown,
+        reading=Reading(patch=patch_stride(model)),
+        assumed=(f"preprocessing: {spoken}, ImageNet mean and std",),
+    )
+
+
+def scripted(model: torch.jit.ScriptModule, name: str = "TorchScript") -> Subject:
+    """TorchScript: methods that only look at images and outputs work, and say so of the others."""
+    shown = Unseen(model)
+    return Subject(
+        name,
+        shown,
+        layers=("image",),
+        assumed=("preprocessing: 224x224, ImageNet mean and std",),
+        lacking=Lacking(LAYERS, "the layers of TorchScript cannot be looked into"),
+    )
+
+
+class Unseen(nn.Module):
+    """A network whose layers nobody sees; the image is its only layer."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.image = nn.Identity()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Any:
+        return self.network(self.image(images))
+
+
+def _inputs(exported: torch.export.ExportedProgram) -> tuple[str, ...]:
+    return tuple(name for name in exported.graph_signature.user_inputs if isinstance(name, str))
+
+
+def _check_plain(file: Path) -> None:
+    """Only tensors, and a graph of operations: nothing that torch.export would unpickle, compile or evaluate."""
+    with ZipFile(file) as archive:
+        for name in archive.namelist():
+            if "/data/" in name and name.endswith("_config.json"):
+                entries = loads(archive.read(name)).get("config", {}).values()
+                plain = all(not e.get("use_pickle") and "_obj" not in e.get("path_name", "") for e in entries)
+            elif name.endswith((".pt", ".pkl")):
+                plain = "/sample_inputs/" in name and _tensors_only(archive.read(name))
+            else:
+                plain = "/aotinductor/" not in name
+                plain &= not (name.endswith(".json") and _EXPRESSION.search(archive.read(name).decode("utf-8")))
+            if not plain:
+                raise ModelUnavailable(
+                    f"{file.name} holds objects or compiled code in {name}, which heatlens does not load",
+                    "a program of operations and tensors",
+                    "save it again with torch.export.save",
+                )
+
+
+def _tensors_only(content: bytes) -> bool:
+    try:
+        torch.load(BytesIO(content), weights_only=True)
+    except UnpicklingError:
+        return False
+    return True
