@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,6 +16,10 @@ from .images import Photo, Placement, colour_bar, grid, overlay, save_array, sav
 from .notation import unit_range, unit_scale
 from .recipe import Recipe
 from .targets import Target
+
+if TYPE_CHECKING:
+    from .images import Box
+    from .localize import Finding
 
 _SIDES = (448, 1600)
 """The longer side of a saved picture lies between these, in pixels."""
@@ -77,10 +81,43 @@ class Explanation:
         at = int(np.where(self.seen, self.map, -np.inf).argmax())
         return at % self.photo.width, at // self.photo.width
 
+    def boxes(self, **how: Any) -> "list[Box]":
+        """Around what lights up: (x0, y0, x1, y1) in pixels of the photo, half-open; none where nothing does.
+
+        how: threshold=0.2, pick="largest", refine="grabcut", … of `heatlens.localize.search`.
+        """
+        from .localize import search
+
+        return search(self.map, self.photo.pixels, self.seen, **how)
+
+    def findings(self, **how: Any) -> "list[Finding]":
+        """The boxes, each with its class and the strongest heat in it.  how: as for `boxes`."""
+        from .localize import Finding
+
+        def strongest(x0: float, y0: float, x1: float, y1: float) -> float:
+            return float(self.map[int(y0) : int(y1), int(x0) : int(x1)].max())
+
+        found = self.boxes(**how)
+        return [Finding(box, self.name, self.index, strongest(*box), self.probability) for box in found]
+
+    def points(self, **how: Any) -> list[tuple[int, int]]:
+        """(x, y) of the map's local maxima, the peak first.  how: count, distance, threshold of `find_points`."""
+        from .localize import find_points
+
+        return find_points(self.map, seen=self.seen, **how)
+
+    def mask(self, **how: Any) -> NDArray[np.bool_]:
+        """(H, W) of the photo: what lights up.  how: threshold=0.2, refine="grabcut" of `heatlens.localize`."""
+        from .localize import find_mask
+
+        return find_mask(self.map, self.photo.pixels, self.seen, **how)
+
     def overlay(self, **look: Any) -> Image.Image:
-        """The map on the photo.  look: alpha, cmap, contour, blend, peak=True, … of `heatlens.images.overlay`."""
+        """The map on the photo.  look: alpha, cmap, contour, blend, peak=True, boxes=True, … of `images.overlay`."""
         if look.get("peak") is True:
             look["peak"] = self.peak
+        if look.get("boxes") is True:
+            look["boxes"] = self.boxes()
         return overlay(self.photo.pixels, self.map, **{"seen": self.seen, "signed": self.signed, **look})
 
     def picture(self, **look: Any) -> Image.Image:

@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from .placement import Box
+from .text import font, line_height, shorten
+
 WHITE, DARK = (255, 255, 255), (16, 16, 20)
 
 _Mask = Callable[[float], Image.Image]
@@ -80,6 +83,41 @@ def ring(picture: Image.Image, centre: tuple[float, float]) -> Image.Image:
         return Image.fromarray(((wide / 2 + 0.5 - from_line).clip(0, 1) * 255).round().astype(np.uint8))
 
     return _stroked(picture, (x0, y0), mask, width)
+
+
+def scaled(box: Box, ratio: tuple[float, float]) -> Box:
+    """A box of the photo in a picture of another size; ratio is (across, down)."""
+    return box[0] * ratio[0], box[1] * ratio[1], box[2] * ratio[0], box[3] * ratio[1]
+
+
+def rectangle(
+    picture: Image.Image, box: Box, colour: tuple[int, int, int] = WHITE, text: str | None = None
+) -> Image.Image:
+    """The picture with the outline of a box (x0, y0, x1, y1) in continuous coordinates, and a label in its corner."""
+    result = picture.copy()
+    pen = ImageDraw.Draw(result)
+    width = max(round(min(picture.size) / 150), 2)
+    x0, y0, x1, y1 = (round(v) for v in box)
+    x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
+    pen.rectangle((x0 - 1, y0 - 1, x1, y1), outline=DARK, width=width + 2)
+    pen.rectangle((x0, y0, x1 - 1, y1 - 1), outline=colour, width=width)
+    if text:
+        _label(pen, (x0, y0), text, colour, picture.size)
+    return result
+
+
+def _label(
+    pen: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, colour: tuple[int, int, int], size: tuple[int, int]
+) -> None:
+    """Words on the box's colour, on top of it where there is room, else in its corner."""
+    letters = font(max(round(min(size) / 28), 11), bold=True)
+    said = shorten(text, letters, size[0] * 0.9)
+    high, wide = line_height(letters), round(letters.getlength(said)) + letters.size // 2
+    x = max(min(corner[0], size[0] - round(wide)), 0)
+    y = corner[1] - high if corner[1] >= high else max(corner[1], 0)
+    pen.rectangle((x, y, x + wide, y + high), fill=colour)
+    ink = DARK if sum(colour) > 380 else WHITE
+    pen.text((x + letters.size // 4, y + high / 2), said, fill=ink, font=letters, anchor="lm")
 
 
 def _within(picture: Image.Image, first: NDArray[np.float64], last: NDArray[np.float64]) -> tuple[int, int, int, int]:

@@ -12,6 +12,7 @@ from PIL import Image
 from ..errors import BadValue, unknown
 from ..notation import resize_maps
 from . import colour, marks
+from .placement import Box
 
 Blend = Literal["heat", "uniform"]
 
@@ -31,6 +32,7 @@ def overlay(
     seen: colour.Map | None = None,
     contour: float | Sequence[float] | None = None,
     peak: tuple[float, float] | None = None,
+    boxes: Sequence[Box] = (),
     side: int | None = None,
 ) -> Image.Image:
     """A photo (H, W, 3) uint8 with a map (H, W) on it, as an RGB image.
@@ -40,6 +42,7 @@ def overlay(
     seen      (H, W) bool; what is False is greyed and hatched
     contour   one or several shares of `top`, in (0, 1]: lines around what is at least that strong
     peak      (x, y) in photo pixels, marked with a ring
+    boxes     (x0, y0, x1, y1) in photo pixels, half-open, drawn in white
     side      draw at this size (longer side in pixels) instead of the photo's own
 
     Raises BadValue, UnknownName, NotFinite.
@@ -58,8 +61,10 @@ def overlay(
         picture = marks.unseen(picture, photo, mask)
     for level in _levels(contour):
         picture = marks.contour(picture, np.abs(values), level)
+    ratio = size[0] / pixels.shape[1], size[1] / pixels.shape[0]
+    for box in boxes:
+        picture = marks.rectangle(picture, marks.scaled(box, ratio))
     if peak is not None:
-        ratio = size[0] / pixels.shape[1], size[1] / pixels.shape[0]
         picture = marks.ring(picture, ((peak[0] + 0.5) * ratio[0], (peak[1] + 0.5) * ratio[1]))
     return picture
 

@@ -1,0 +1,33 @@
+"""What was found, as values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .boxes import Box
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A box with what is in it."""
+
+    box: Box
+    """x0 y0 x1 y1 in the photo's own pixels, half-open."""
+    name: str
+    """What is there, in words."""
+    index: int | None
+    """Of its class; None where the target has none."""
+    score: float
+    """The strongest heat in the box; 1 is the map's maximum."""
+    probability: float | None
+    """Of its class in the whole photo; None where the target has none."""
+
+
+@dataclass(frozen=True)
+class Located:
+    """A photo and what was found in it."""
+
+    file: str
+    """Path or name of the photo."""
+    size: tuple[int, int]
+    """(height, width)."""
+    findings: Sequence[Finding]
