@@ -7,6 +7,7 @@ import click
 from .. import __version__
 from ..errors import HeatlensError
 from .classes import classes
+from .evaluate import evaluate, table
 from .explain import explain
 from .layers import layers
 from .methods import methods
@@ -19,7 +20,7 @@ def cli() -> None:
     """See where a vision model looks."""
 
 
-for command in (explain, methods, layers, models, classes):
+for command in (explain, evaluate, table, methods, layers, models, classes):
     cli.add_command(command)
 
 

@@ -12,9 +12,24 @@ if TYPE_CHECKING:
     from ..models import Subject
 
 _SECTIONS = {
-    "What is shown": ("method", "target", "top", "layers", "fuse", "average", "settings"),
-    "Output": ("out", "save", "cmap", "alpha", "contour", "peak", "quiet"),
-    "Running": ("device", "batch_size", "precision"),
+    "What is shown": ("method", "target", "metric", "top", "layers", "fuse", "average", "settings"),
+    "What is found": ("threshold", "pick", "refine"),
+    "Which photos": ("dataset_arg", "match", "subset", "every", "start", "limit"),
+    "Output": (
+        "out",
+        "save",
+        "format",
+        "cmap",
+        "alpha",
+        "contour",
+        "peak",
+        "quiet",
+        "form",
+        "per_class",
+        "rows",
+        "curves",
+    ),
+    "Running": ("engine", "workers", "address", "seed", "part_size", "device", "batch_size", "precision", "compile"),
 }
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,6 +44,8 @@ _MODEL_OPTIONS = (
     click.option("--class-names", metavar="FILE", help="Class names, one per line."),
     click.option("--prefix-tokens", type=int, metavar="N", help="Class, distillation and register tokens."),
     click.option("--grid", metavar="HxW", help="Grid of the patch tokens."),
+    click.option("--config", metavar="FILE", help="MMPretrain: the config file of the model."),
+    click.option("--cfg-options", multiple=True, metavar="KEY=VAL", help="MMPretrain: model.head.num_classes=3, …"),
     click.option("--model-arg", multiple=True, metavar="KEY=VALUE", help="Argument of the model, e.g. pad_type=same."),
     click.option(
         "--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one."
@@ -36,9 +53,102 @@ _MODEL_OPTIONS = (
 )
 
 
+_RECIPE_OPTIONS = (
+    click.option(
+        "--method",
+        "-M",
+        metavar="NAME",
+        multiple=True,
+        default=("grad_cam",),
+        show_default=True,
+        help="How; repeatable. All of them: heatlens methods.",
+    ),
+    click.option(
+        "--layers",
+        "-l",
+        metavar="NAME",
+        multiple=True,
+        help="Where: heatlens layers MODEL; repeatable, several are fused.  [default: the recommended one]",
+    ),
+    click.option(
+        "--fuse",
+        metavar="NAME",
+        help="Of several layers: mean, maximum, product, tanh_maximum.  [default: the method's]",
+    ),
+    click.option(
+        "--average",
+        metavar="NAME",
+        help="Over flips, noise, path or scales; with settings: noise:samples=16,sigma=0.1.",
+    ),
+    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the method; repeatable."),
+)
+
+
+def recipe_options(command: F) -> F:
+    """Add the options that say how a map is made."""
+    for option in reversed(_RECIPE_OPTIONS):
+        command = option(command)
+    return command
+
+
+_ASKING_OPTIONS = (
+    click.option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        default="bundled",
+        show_default=True,
+        help="bundled, torchvision/NAME or timm/NAME. All of them: heatlens models.",
+    ),
+    recipe_options,
+    click.option(
+        "--target",
+        "-t",
+        metavar="CLASS",
+        multiple=True,
+        help="What: a class by name, index or wnid, '#2' for the second prediction, 'contrast:CLASS', "
+        "'probability:CLASS', 'rest:CLASS', 'negative:CLASS', 'sum:CLASS+CLASS'; repeatable.  "
+        "[default: the prediction]",
+    ),
+    click.option("--top", type=click.IntRange(1), metavar="K", help="The K strongest predictions."),
+)
+
+_RUNNING_OPTIONS = (
+    click.option(
+        "--batch-size", type=click.IntRange(1), metavar="N", default=8, show_default=True, help="Photos at once."
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["fp32", "bf16", "fp16"]),
+        default="fp32",
+        show_default=True,
+        help="Of the network.",
+    ),
+    click.option(
+        "--compile",
+        is_flag=True,
+        help="Compile the network (torch.compile) for methods that ask it thousands of times.",
+    ),
+)
+
+
+def asking_options(command: F) -> F:
+    """Add the options that say which model is asked what, and how."""
+    return _with(_ASKING_OPTIONS, command)
+
+
+def running_options(command: F) -> F:
+    """Add the options that say how the work is done."""
+    return _with(_RUNNING_OPTIONS, command)
+
+
 def model_options(command: F) -> F:
     """Add the options that `subject_from` reads."""
-    for option in reversed(_MODEL_OPTIONS):
+    return _with(_MODEL_OPTIONS, command)
+
+
+def _with(options: tuple[Callable[[F], F], ...], command: F) -> F:
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -47,6 +157,11 @@ def subject_from(model: str, options: dict[str, Any]) -> "Subject":
     """The subject that the model options describe."""
     from ..models import load
 
+    return load(model, options["weights"], device=device_from(options["device"]), **load_options(options))
+
+
+def load_options(options: dict[str, Any]) -> dict[str, Any]:
+    """What `heatlens.load` is given beside the model, its weights and the device."""
     overrides = {
         "mean": _numbers("mean", options["mean"], float),
         "std": _numbers("std", options["std"], float),
@@ -59,7 +174,11 @@ def subject_from(model: str, options: dict[str, Any]) -> "Subject":
     }
     given = {key: value for key, value in overrides.items() if value is not None}
     arguments = pairs("--model-arg", options["model_arg"])
-    return load(model, options["weights"], device=_device(options["device"]), **given, **_typed(arguments))
+    if options["config"]:
+        given["config"] = options["config"]
+    if options["cfg_options"]:
+        given["cfg_options"] = _typed(pairs("--cfg-options", options["cfg_options"]))
+    return {**given, **_typed(arguments)}
 
 
 class Sections(click.Command):
@@ -72,7 +191,7 @@ class Sections(click.Command):
             title = "Other" if {"--help", "--filter"} & set(param.opts) else title
             if isinstance(param, click.Option) and (record := param.get_help_record(ctx)) is not None:
                 sections[title].append(record)
-        for title in ("What is shown", "Model", "Output", "Running", "Other"):
+        for title in ("What is shown", "What is found", "Which photos", "Model", "Output", "Running", "Other"):
             if sections[title]:
                 with formatter.section(title):
                     formatter.write_dl(sections[title], col_max=26)
@@ -121,7 +240,8 @@ def _lines(path: str | None) -> list[str] | None:
         raise BadValue(f"--class-names {path!r}: {error}", "a text file with one name per line") from None
 
 
-def _device(name: str) -> str:
+def device_from(name: str) -> str:
+    """The device of a name; `auto` is a GPU if there is one."""
     import torch
 
     if name != "auto":

@@ -5,6 +5,7 @@ from .dataset import Item as Item
 from .dataset import Selection as Selection
 from .dataset import dataset as dataset
 from .dataset import read_subset as read_subset
+from .models_file import read_models as read_models
 from .opening import open_dataset as open_dataset
 from .request import ModelRequest as ModelRequest
 from .request import Request as Request

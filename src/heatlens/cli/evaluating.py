@@ -1,0 +1,115 @@
+"""One run of `heatlens evaluate`: the request is made of words, the work is watched, the table is said."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import BadValue
+from .options import device_from, load_options, pairs
+
+if TYPE_CHECKING:
+    from ..evaluate import ModelRequest, Request
+    from ..evaluate.rows import Row
+
+
+class Evaluating:
+    """What was asked, and what is said about it."""
+
+    def __init__(self, dataset: str, options: dict[str, Any]) -> None:
+        self.dataset, self.options = dataset, options
+        self.out = Path(options["out"]).expanduser()
+        self._told: set[tuple[str, str, str]] = set()
+        self._bar: Any = None
+
+    def run(self) -> int:
+        """0: everything is measured; 1: some rows are errors, or the work was interrupted."""
+        from tqdm import tqdm
+
+        from ..evaluate import as_text, run, summarise
+
+        request = self.request()
+        self._say(
+            f"{len(request.data)} photos x {_count(request.models, 'model')} x {_count(request.recipes, 'recipe')} "
+            f"x {_count(request.criteria, 'metric')} -> {self.out}"
+        )
+        engine = {key: self.options[key] for key in ("engine", "workers", "address")}
+        off = True if self.options["quiet"] else None
+        total = len(request.data) * len(request.models)
+        try:
+            with tqdm(total=total, unit="photo", smoothing=0.05, disable=off) as self._bar:
+                run(request, self.out, device=device_from(self.options["device"]), watch=self._watch, **engine)
+        except KeyboardInterrupt:
+            click.echo(f"heatlens: interrupted; the same command carries on in {self.out}", err=True)
+            return 1
+        found = summarise(self.out)
+        click.echo(as_text(found))
+        return 1 if any(one.errors for one in found) else 0
+
+    def request(self) -> "Request":
+        """The request that the options describe; raises `HeatlensError` before anything is measured."""
+        from ..evaluate import Request, Selection, open_dataset, read_subset, with_centre
+        from ..measuring import find_criterion
+        from ..recipe import recipes
+
+        options = self.options
+        criteria = [find_criterion(metric) for metric in options["metric"]]
+        settings = pairs("--set", options["settings"])
+        asked = recipes(
+            list(options["method"]), settings, list(options["layers"]) or None, options["fuse"], options["average"]
+        )
+        subset = read_subset(Path(options["subset"])) if options["subset"] else ()
+        taken = Selection(options["match"], subset, options["every"], options["start"], options["limit"])
+        usual = "label" if any(criterion.metric.needs_truth for criterion in criteria) else "prediction"
+        target = options["target"] or usual
+        return Request(
+            data=taken.of(open_dataset(self.dataset, **pairs("--dataset-arg", options["dataset_arg"]))),
+            models=self._models(),
+            recipes=with_centre(asked, criteria),
+            criteria=tuple(criteria),
+            target=None if target == "prediction" else target,
+            seed=options["seed"],
+            precision=None if options["precision"] == "fp32" else options["precision"],
+            batch_size=options["batch_size"],
+            part_size=options["part_size"],
+        )
+
+    def _models(self) -> "tuple[ModelRequest, ...]":
+        from ..evaluate import ModelRequest, read_models
+
+        options = self.options
+        if options["weights"] and len(options["model"]) > 1:
+            raise BadValue("one --weights for several models", "a file that says which belong together", "Use --models")
+        given = tuple(sorted(load_options(options).items()))
+        named = options["model"] or (() if options["models"] else ("bundled",))
+        listed = read_models(Path(options["models"])) if options["models"] else ()
+        return (*(ModelRequest(name, name, options["weights"], given) for name in named), *listed)
+
+    def _watch(self, photos: int, rows: "list[Row]") -> None:
+        if not rows:  # done before: no work of this run, or the time left would come out too short
+            self._bar.initial = self._bar.n = photos
+            self._bar.refresh()
+            return
+        self._bar.update(photos)
+        by: dict[tuple[str, str, str], set[str | None]] = {}
+        for row in rows:
+            by.setdefault((row.model, row.recipe, row.metric), set()).add(row.error)
+        for (model, recipe, _), errors in by.items():
+            if None not in errors:
+                self._warn(model, recipe, next(iter(errors)) or "")
+
+    def _warn(self, model: str, recipe: str, error: str) -> None:
+        """Say once what fails for every photo of a part: it will for the others, too."""
+        if (model, recipe, error) not in self._told:
+            self._told.add((model, recipe, error))
+            self._say(click.style(f"{model}, {recipe}: {error}", fg="yellow"), err=True)
+
+    def _say(self, text: str, *, err: bool = False) -> None:
+        if not self.options["quiet"]:
+            with nullcontext() if self._bar is None else self._bar.external_write_mode():
+                click.echo(text, err=err)
+
+
+def _count(things: "tuple[Any, ...]", word: str) -> str:
+    return f"{len(things)} {word}{'s' * (len(things) != 1)}"
