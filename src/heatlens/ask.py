@@ -37,6 +37,7 @@ def explain(
     settings: dict[str, Any] | None = None,
     batch_size: int = 8,
     precision: str | None = None,
+    compile: bool = False,
     progress: Progress | None = None,
 ) -> Any:
     """Where a model looks in photos: an `Explanation`, or a flat list of them.
@@ -46,7 +47,8 @@ def explain(
     target: None (the prediction), index, name, synonym, wnid, "#2", "contrast:NAME", … or a function of the outputs.
     layers: names; several are fused by `fuse` (mean, maximum, product, tanh_maximum).
     average: "flips", "noise", "path", "scales", with settings as in "noise:samples=16".
-    precision: "bf16" or "fp16" autocasts the network.  Raises `HeatlensError`.
+    precision: "bf16" or "fp16" autocasts the network.  compile: methods that show the network thousands of pictures use
+    a copy made by `torch.compile`, which is kept for the next call.  Raises `HeatlensError`.
     """
     subject = subject_of(model)
     asked = recipes(method, settings or {}, layers, fuse, average)
@@ -58,9 +60,10 @@ def explain(
         return []
     joint = any(recipe.entry.joint for recipe in asked)
     size = 1 if takes_one(subject.model) else len(loaded) if joint else _at_least_one(batch_size)
+    wishes = Wishes(False, False, precision_of(precision), progress, compile)
     for start in range(0, len(loaded), size):
         chunk = loaded[start : start + size]
-        found += _explain_batch(subject, chunk, asked, wanted, Wishes(False, False, precision_of(precision), progress))
+        found += _explain_batch(subject, chunk, asked, wanted, wishes)
         if progress is not None:
             progress(min(start + size, len(loaded)), len(loaded))
     one = not (several or is_list(target) or is_list(method))
@@ -79,6 +82,7 @@ def attribute(
     upsample: bool = True,
     differentiable: bool = False,
     precision: str | None = None,
+    compile: bool = False,
     **arguments: Any,
 ) -> Any:
     """Maps for tensors: `(n, *size)`, signed and unscaled as the method gives them, on the model's device.
@@ -93,7 +97,7 @@ def attribute(
     called = Inputs(*_on_device(subject, inputs, arguments))
     asked = recipes(method, settings or {}, layers, fuse, average)
     row = _one_each(subject, target, called.batch)
-    wishes = Wishes(upsample, differentiable, precision_of(precision))
+    wishes = Wishes(upsample, differentiable, precision_of(precision), compiled=compile)
     each = [(called.of(i, 1), row[i : i + 1]) for i in range(called.batch)]
     parts = each if takes_one(subject.model) else [(called, row)]
     seen = [look(subject, part, asked, [targets], wishes) for part, targets in parts]

@@ -45,6 +45,7 @@ class Wishes:
     differentiable: bool = False
     precision: torch.dtype | None = None
     progress: Progress | None = None
+    compiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def _scene(subject: Subject, inputs: Inputs, recipes: Sequence[Recipe], wishes: 
         precision=wishes.precision,
         differentiable=wishes.differentiable,
         progress=wishes.progress,
+        compiled=wishes.compiled,
     )
     return Scene(subject.model, inputs, list(layers), subject.layout, subject.baseline(inputs.images), options)
 

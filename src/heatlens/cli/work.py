@@ -1,8 +1,8 @@
-"""One run of `heatlens explain`: the request is checked, photos are explained in batches, files and words come out."""
+"""One run over photos: the request is checked, photos are explained in batches, what comes out is handed on."""
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import (
     BadValue,
@@ -21,27 +21,35 @@ if TYPE_CHECKING:
     from ..explanation import Explanation
     from ..images import Photo
 
-KINDS = ("png", "grid", "npy", "json")
 _REQUEST = (UnknownName, BadValue, EvidenceMissing, LayerNotReached, LayoutUnclear, MissingExtra)
 """What is wrong with the request and would be with every photo."""
 
 
-class Work:
-    """What was asked, what came out."""
+class Results(Protocol):
+    """What a command makes of explanations."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
+    def check(self) -> None:
+        """Raise what is wrong with the request, before any photo is read."""
+
+    def add(self, stem: str, explanations: "list[Explanation]") -> list[str]:
+        """Keep the explanations of one photo; words for each of them.  stem: what its files are called."""
+
+    def finish(self) -> str:
+        """Write what is about all photos; a line that says so, or nothing."""
+
+
+class Work:
+    """What was asked, and how far it is."""
+
+    def __init__(self, options: dict[str, Any], results: Results) -> None:
         self.options = options
+        self._results = results
         self._voice = Voice(options["quiet"])
-        self.out = Path(options["out"]).expanduser()
-        self.records: list[dict[str, Any]] = []
+        self.explained = 0
         self.failed = 0
         self._names: dict[Path | None, str] = {}
         self._settings = pairs("--set", options["settings"])
-        self._kinds = [kind.strip() for kind in options["save"].split(",") if kind.strip()]
         self._targets = [*options["target"], *(f"#{k + 1}" for k in range(options["top"] or 0))] or [None]
-        self._look = {key: options[key] for key in ("cmap", "alpha") if options[key] is not None}
-        self._look |= {"contour": list(options["contour"])} if options["contour"] else {}
-        self._look |= {"peak": True} if options["peak"] else {}
 
     def run(self, patterns: tuple[str, ...]) -> int:
         """0: every photo is done; 1: some failed; 2: none could be done."""
@@ -57,23 +65,17 @@ class Work:
                     self._explain(batch)
                     self._voice.done(len(batch))
         finally:
-            self._write_records()
-        return 0 if not self.failed else 1 if self.records else 2
+            if said := self._results.finish():
+                self._voice.say(said)
+        return 0 if not self.failed else 1 if self.explained else 2
 
     def _check(self) -> None:
         """Everything that can be wrong with the request, before any photo is read."""
-        import numpy as np
-
         from ..engine.capture import find_layers
-        from ..images import colourise
         from ..recipe import recipes
 
-        for kind in self._kinds:
-            if kind not in KINDS:
-                raise BadValue(f"--save {kind}", f"some of {', '.join(KINDS)}, joined by commas")
+        self._results.check()
         asked = recipes(*self._recipe())
-        if "cmap" in self._look:
-            colourise(np.zeros((1, 1)), cmap=self._look["cmap"])
         self._joint = any(recipe.entry.joint for recipe in asked)
         self.subject = subject_from(self.options["model"], self.options)
         find_layers(self.subject.model, self.options["layers"])
@@ -136,42 +138,16 @@ class Work:
             settings=settings,
             batch_size=len(photos),
             precision=self.options["precision"],
+            compile=self.options["compile"],
             progress=self._voice.step,
         )
         for photo in photos:
-            self._write(photo, [e for e in found if e.photo is photo])
+            self._keep([e for e in found if e.photo is photo])
 
-    def _write(self, photo: "Photo", explanations: "list[Explanation]") -> None:
-        """The files of one photo, and what is said about it."""
-        from ..images import unique_names
-
-        stem = self._names[photo.path]
-        words = unique_names(f"{stem}-{e.method}-{e.name}" for e in explanations)
-        page = [self._grid(stem, photo, explanations)] if "grid" in self._kinds else []
-        for explanation, name in zip(explanations, words, strict=True):
-            files = [
-                explanation.save(self.out / f"{name}.{kind}", **(self._look if kind == "png" else {}))
-                for kind in self._kinds
-                if kind != "grid"
-            ]
-            self.records.append({**explanation.record(), "files": [str(file) for file in [*files, *page]]})
-        self._voice.tell(explanations, self.records[-len(explanations) :])
-
-    def _grid(self, stem: str, photo: "Photo", explanations: "list[Explanation]") -> Path:
-        from ..images import colour_bar, grid, save_image
-
-        bars = [colour_bar(cmap=self._look.get("cmap"), signed=s) for s in sorted({e.signed for e in explanations})]
-        cells = [(e.overlay(side=448, **self._look), *e.label) for e in explanations]
-        page = grid([(photo.image(), photo.name, self.subject.name), *cells], bar=bars)
-        return save_image(self.out / f"{stem}.png", page)
-
-    def _write_records(self) -> None:
-        from ..images import save_json
-
-        if self.records:
-            path = save_json(self.out / "explanations.json", self.records)
-            count = len(self.records)
-            self._voice.say(f"{count} explanation{'s' * (count > 1)} in {path}")
+    def _keep(self, explanations: "list[Explanation]") -> None:
+        words = self._results.add(self._names[explanations[0].photo.path], explanations)
+        self.explained += len(explanations)
+        self._voice.tell(explanations, words)
 
     def _report(self, path: Path | None, error: HeatlensError) -> None:
         self.failed += 1

@@ -34,7 +34,7 @@ def chunk_size(bytes_each: int, device: torch.device) -> int:
 
 def picture_chunk(images: Tensor) -> int:
     """How many whole pictures are scored at once: on a CPU few, whose buffers the allocator keeps between chunks."""
-    return 16 if images.device.type == "cpu" else 128
+    return 8 if images.device.type == "cpu" else 128
 
 
 def chunked(work: Callable[[int, int], T], total: int, size: int, progress: Progress | None = None) -> Iterator[T]:

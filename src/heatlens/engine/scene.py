@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +16,15 @@ from ..targets import Target, described, score_each
 from ..trees import Tree, tensors
 from .batching import Progress
 from .capture import capture, find_layers
+from .compiling import compiled_copy
 from .derivatives import gradients
 from .evaluating import device_of
 from .inputs import Inputs
 from .replay import Recorder
 from .swift import swift_copy
 from .tail import Tail
+
+T = TypeVar("T")
 
 
 class Layout(Protocol):
@@ -51,6 +54,8 @@ class Options:
     differentiable: bool = False
     """Whether what comes out can itself be differentiated."""
     progress: Progress | None = None
+    compiled: bool = False
+    """Whether thousands of pictures are shown to a copy that `torch.compile` made."""
 
 
 _Seen = tuple[Tree, dict[str, Tensor], dict[str, Recorder]]
@@ -99,11 +104,27 @@ class Scene:
             self._tails[layer] = tail
         return self._tails[layer]
 
+    def once(self, find: Callable[["Scene"], T]) -> T:
+        """What `find` tells of this scene, found out when first asked for."""
+        if find not in self._known:
+            self._known[find] = find(self)
+        known: T = self._known[find]
+        return known
+
+    @cached_property
+    def _known(self) -> dict[Callable[["Scene"], Any], Any]:
+        return {}
+
     @cached_property
     def swift(self) -> nn.Module:
         """A private copy of the model that answers faster, or the model itself."""
         with self.precisely():
-            return swift_copy(self.model, self.inputs)
+            copy = swift_copy(self.model, self.inputs)
+            if not self.options.compiled:
+                return copy
+            compiled, failure = compiled_copy(self.model, copy, self.inputs)
+        self.notes += [failure] if failure else []
+        return compiled
 
     @cached_property
     def _tails(self) -> dict[str, Tail]:
