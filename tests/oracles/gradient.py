@@ -6,6 +6,7 @@ import torch
 from evidence import Evidence
 from oracles.loops import (
     Map,
+    blurred,
     first_component,
     look,
     number_of_places,
@@ -44,6 +45,16 @@ def product(A: np.ndarray, G: np.ndarray) -> np.ndarray:
 @oracle("hires_cam", summing="eigen")
 def hires_cam(e: Evidence, n: int, summing: str = "plain") -> Map:
     return summed(product(stack_of(e, n), slope_of(e, n)), summing)
+
+
+@oracle("odam")
+@oracle("odam", smoothing=0.0)
+@oracle("odam", smoothing=0.6, summing="eigen")
+def odam(e: Evidence, n: int, smoothing: float = 1.0, summing: str = "plain") -> Map:
+    G = slope_of(e, n)
+    reach = int(-(-3 * smoothing // 1))  # the ceiling
+    smooth = np.array([blurred(g[None], 2 * reach + 1, smoothing)[0] for g in G]) if smoothing else G
+    return rectified(summed(product(stack_of(e, n), smooth), summing))
 
 
 @oracle("zoom_cam")

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..errors import LayoutUnclear
 from ..notation import Stack
+from .padding import Padding, Trimmed
 
 Sizes = tuple[int, ...]
 _MOST_PREFIX = 16
@@ -58,7 +59,7 @@ class Tokens:
         return tokens.transpose(0, 1) if self.sequence_first else tokens
 
 
-Layout = ChannelsFirst | ChannelsLast | Tokens
+Layout = ChannelsFirst | ChannelsLast | Tokens | Trimmed
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class Reading:
     channels_last: bool | None = None
     measured: bool = False
     """Whether the stride was read off a convolution, and declared by nobody."""
+    padding: Padding | None = None
+    """What the model adds to pictures by itself."""
 
     def of(self, layer: str, said: Tensor, images: Tensor) -> Layout:
         """The layout of what a layer said of some images (n, channels, *size)."""
@@ -81,6 +84,8 @@ class Reading:
         """The layout of an output of this shape, for a batch of images of a spatial size."""
         space = len(size)
         if len(shape) == space + 2 and shape[0] == batch:
+            if self.padding is not None:
+                return Trimmed(self.padding.shown(size, shape[2:]))
             return ChannelsLast() if self._last(shape, size) else ChannelsFirst()
         if len(shape) == 3 and space > 1 and batch in shape[:2]:
             sequence_first = shape[0] != batch

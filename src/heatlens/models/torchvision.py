@@ -1,5 +1,6 @@
-"""torchvision: every classification network, with what its weights enum declares."""
+"""torchvision: classifiers, detectors, segmentation and video networks, with what their weights enums declare."""
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -8,23 +9,24 @@ import torch
 from torch import nn
 
 from ..errors import unknown
-from ..images import Preprocessing
 from ..optional import require
 from ..targets import Classes
 from .building import built, unavailable
 from .checkpoints import fill, load_state, read_state
 from .imagenet import with_synonyms
-from .layouts import Reading
-from .plain import patch_stride
 from .subject import Subject
+from .torchvision_tasks import fitted
 
 _AUXILIARY = ("googlenet", "inception_v3")
 
 
+_TASKS = ("", ".detection", ".segmentation", ".video")
+
+
 def names() -> list[str]:
-    """The classification networks."""
+    """Classifiers, then detectors, segmentation and video networks."""
     models = require("torchvision.models")
-    return list(models.list_models(module=models))
+    return [name for task in _TASKS for name in models.list_models(module=require(f"torchvision.models{task}"))]
 
 
 def torchvision(name: str, weights: Any = None, **arguments: Any) -> Subject:
@@ -34,6 +36,8 @@ def torchvision(name: str, weights: Any = None, **arguments: Any) -> Subject:
         raise unknown("torchvision model", name, names(), "heatlens models torchvision")
     choices = models.get_model_weights(name)
     entry = _entry(choices, weights, name)
+    if entry is None and "weights_backbone" in signature(models.get_model_builder(name)).parameters:
+        arguments = {"weights_backbone": None, **arguments}  # else its own weights are downloaded
     if entry is not None:
         _download(entry, name)
         model = built(lambda: models.get_model(name, weights=entry, **arguments), f"torchvision/{name}", arguments)
@@ -45,13 +49,7 @@ def torchvision(name: str, weights: Any = None, **arguments: Any) -> Subject:
             load_state(model, weights)
     declared = entry or choices.DEFAULT
     categories = declared.meta.get("categories", ()) if _same_classes(declared, arguments) else ()
-    return Subject(
-        f"torchvision/{name}",
-        model,
-        _preprocessing(declared.transforms(), getattr(model, "image_size", None)),
-        with_synonyms(Classes(tuple(categories))),
-        Reading(patch=patch_stride(model)),
-    )
+    return fitted(f"torchvision/{name}", model, declared.transforms(), with_synonyms(Classes(tuple(categories))))
 
 
 def _entry(choices: Any, weights: Any, name: str) -> Any:
@@ -92,16 +90,3 @@ def _with_auxiliary_heads(models: Any, name: str, weights: Any, arguments: dict[
 
 def _same_classes(declared: Any, arguments: dict[str, Any]) -> bool:
     return arguments.get("num_classes") in (None, len(declared.meta.get("categories", ())))
-
-
-def _preprocessing(transforms: Any, built_for: int | None) -> Preprocessing:
-    """From torchvision's ImageClassification preset; a network built for one size has the last word on it."""
-    side = built_for or transforms.crop_size[0]
-    return Preprocessing(
-        size=(side, side),
-        resize="crop",
-        shorter_side=round(transforms.resize_size[0] * side / transforms.crop_size[0]),
-        interpolation=transforms.interpolation.value,
-        mean=tuple(transforms.mean),
-        std=tuple(transforms.std),
-    )

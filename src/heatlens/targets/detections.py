@@ -96,12 +96,12 @@ def are_detections(outputs: Any) -> bool:
 
 
 def overlaps(boxes: Tensor, box: tuple[float, float, float, float]) -> Tensor:
-    """The intersection over union (k,) of boxes (k, 4) with one box."""
+    """The intersection over union (k,) of boxes (k, 4) with one box; 1 for the box itself, were it without an area."""
     other = boxes.new_tensor(box)
     corners = boxes[:, :2].maximum(other[:2]), boxes[:, 2:].minimum(other[2:])
     shared = (corners[1] - corners[0]).clamp(min=0).prod(1)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(1) + (other[2:] - other[:2]).prod()
-    return ratio(shared, areas - shared)
+    return ratio(shared, areas - shared).masked_fill((boxes == other).all(1), 1)
 
 
 def _seen(found: Found, rows: list[int]) -> str:
