@@ -10,6 +10,7 @@ from .classes import classes
 from .evaluate import evaluate, table
 from .explain import explain
 from .layers import layers
+from .locate import locate
 from .methods import methods
 from .models import models
 
@@ -20,7 +21,7 @@ def cli() -> None:
     """See where a vision model looks."""
 
 
-for command in (explain, evaluate, table, methods, layers, models, classes):
+for command in (explain, locate, evaluate, table, methods, layers, models, classes):
     cli.add_command(command)
 
 

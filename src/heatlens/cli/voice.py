@@ -39,16 +39,15 @@ class Voice:
         self._bar.set_postfix_str(f"step {done} of {total}" if done < total else "", refresh=False)
         self._bar.update(0)
 
-    def tell(self, explanations: "Sequence[Explanation]", records: list[dict[str, Any]]) -> None:
-        """What the model predicts for one photo, and a line per explanation."""
+    def tell(self, explanations: "Sequence[Explanation]", words: Sequence[str]) -> None:
+        """What the model predicts for one photo, and a line per explanation, which ends with words about it."""
         photo = explanations[0].photo
         for warning in dict.fromkeys(w for e in explanations for w in e.warnings):
             self.say(click.style(f"{photo.name}: {warning}", fg="yellow"), err=True)
         seen = ", ".join(f"{name} {likely:.1%}" for name, likely in explanations[0].predictions)
         self.say(f"{photo.name}: {seen or 'no class scores'}")
         rows = [
-            (e.method, _cut(e.name), f"peak at {e.peak}", " ".join(r["files"]))
-            for e, r in zip(explanations, records, strict=True)
+            (e.method, _cut(e.name), f"peak at {e.peak}", said) for e, said in zip(explanations, words, strict=True)
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:

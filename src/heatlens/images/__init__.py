@@ -1,5 +1,6 @@
 """Photos in, pictures out: reading, the way to the model's input and back, colours, overlays, grids, files."""
 
+from .boxed import boxed as boxed
 from .colour import colourise as colourise
 from .find import find_photos as find_photos
 from .geometry import Box as Box
