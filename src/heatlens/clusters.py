@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .notation import Stack, ratio
+from .notation import Stack, ratio, unit_range
 from .optional import require
 
 Clustering = Literal["k-means", "agglomerative", "spectral"]
@@ -32,6 +32,34 @@ def grouped(x: Stack, labels: Tensor, *, mean: bool = True) -> Stack:
     if mean:
         member = ratio(member, member.sum(2, keepdim=True))
     return (member @ x.flatten(2)).reshape(*member.shape[:2], *x.shape[2:])
+
+
+def merged(masks: Tensor, distance: float) -> Tensor:
+    """Masks (m, *size) of which those within a cosine distance of each other are one: the sums, from 0 to 1 each.
+
+    Complete linkage: no two members of a group are farther apart than that.
+    """
+    if len(masks) < 2:
+        return masks
+    rows = masks.flatten(1)
+    length = rows.norm(dim=1, keepdim=True)
+    apart = 1 - ratio(rows, length) @ ratio(rows, length).T
+    linkage = require("sklearn.cluster").AgglomerativeClustering(
+        n_clusters=None, distance_threshold=distance, metric="precomputed", linkage="complete"
+    )
+    labels = torch.as_tensor(linkage.fit_predict(apart.detach().double().cpu().numpy()), device=masks.device)
+    return unit_range(grouped(masks[None], labels[None], mean=False))[0]
+
+
+def centres(x: Stack, groups: int, seed: int) -> Stack:
+    """The centres of at most that many groups of channels, by k-means over the places: (n, groups, *space)."""
+    groups = min(groups, x.shape[1])
+    rows = x.detach().flatten(2).float().cpu().numpy()
+    kind = require("sklearn.cluster").KMeans
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # channels that are the same make fewer groups
+        found = [kind(groups, n_init=1, random_state=seed).fit(one).cluster_centers_ for one in rows]
+    return torch.stack([torch.as_tensor(one) for one in found]).to(x).reshape(len(x), groups, *x.shape[2:])
 
 
 def _labels(rows: Any, how: Clustering, groups: int, seed: int) -> Any:

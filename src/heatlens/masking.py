@@ -13,13 +13,13 @@ Scoring = Literal["probability", "logit"]
 Enlarge = Callable[[Stack], Stack]
 """U: a stack at the size of the images."""
 Pictures = Callable[[int, Tensor], Tensor]
-"""pictures(i, k) -> (m, channels, *size): the variations k `(m,)` of image i."""
+"""pictures(i, k) -> (m, channels, *size): the variations k `(m,)` of image i; or (m, kept), the places that are shown."""
 
 
 class ScoreUnder(Protocol):
-    """What each image's variations are worth: (n, count)."""
+    """What each image's variations are worth: (n, count); with `patches`, those that show only some places' tokens."""
 
-    def __call__(self, pictures: Pictures, count: int, probability: bool = False) -> Tensor: ...
+    def __call__(self, pictures: Pictures, count: int, probability: bool = False, patches: bool = False) -> Tensor: ...
 
 
 def masks(stack: Stack, enlarge: Enlarge) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ..errors import EvidenceMissing
-from . import relevance, rescale
+from . import relevance, rescale, transformer_rules
 
 Operation = Callable[..., Any]
 Answer = Callable[..., Any]
@@ -85,6 +85,20 @@ def rescaled() -> Iterator[None]:
 def relevant() -> Iterator[None]:
     """LRP z+ as Relevance-CAM uses it (Lee et al., CVPR 2021): autograd carries relevance instead of gradient."""
     with Answered(relevance.ANSWERS):
+        yield
+
+
+@contextmanager
+def transformer() -> Iterator[None]:
+    """LRP as transformer attribution uses it (arXiv:2012.09838)."""
+    with Answered(transformer_rules.TRANSFORMER):
+        yield
+
+
+@contextmanager
+def attn_lrp(gamma: float, conv_gamma: float) -> Iterator[None]:
+    """LRP by the rules of AttnLRP (arXiv:2402.05602)."""
+    with Answered(transformer_rules.attn_lrp(gamma, conv_gamma)):
         yield
 
 

@@ -5,8 +5,11 @@ from types import ModuleType
 
 from ..registry import METHODS
 from .ablation_cam import ablation_cam as ablation_cam
+from .attention_rollout import attention_rollout as attention_rollout
+from .attn_lrp import attn_lrp as attn_lrp
 from .cam import cam as cam
 from .cameras import cameras as cameras
+from .centre import centre as centre
 from .cluster_cam import cluster_cam as cluster_cam
 from .cosine_cam import cosine_cam as cosine_cam
 from .deep_feature_factorisation import deep_feature_factorisation as deep_feature_factorisation
@@ -18,9 +21,11 @@ from .fd_cam import fd_cam as fd_cam
 from .fem import fem as fem
 from .full_grad import full_grad as full_grad
 from .g_score_cam import g_score_cam as g_score_cam
+from .generic_attention import generic_attention as generic_attention
 from .grad_cam import grad_cam as grad_cam
 from .grad_cam_element_wise import grad_cam_element_wise as grad_cam_element_wise
 from .grad_cam_pp import grad_cam_pp as grad_cam_pp
+from .grad_eclip import grad_eclip as grad_eclip
 from .group_cam import group_cam as group_cam
 from .guided_backprop import guided_backprop as guided_backprop
 from .guided_grad_cam import guided_grad_cam as guided_grad_cam
@@ -31,9 +36,11 @@ from .is_cam import is_cam as is_cam
 from .kpca_cam import kpca_cam as kpca_cam
 from .layer_cam import layer_cam as layer_cam
 from .layer_integrated_gradients import layer_integrated_gradients as layer_integrated_gradients
+from .legrad import legrad as legrad
 from .lift_cam import lift_cam as lift_cam
 from .lime import lime as lime
 from .occlusion import occlusion as occlusion
+from .odam import odam as odam
 from .opti_cam import opti_cam as opti_cam
 from .poly_cam import poly_cam as poly_cam
 from .random_cam import random_cam as random_cam
@@ -46,6 +53,10 @@ from .shapley_cam import shapley_cam as shapley_cam
 from .smooth_full_grad import smooth_full_grad as smooth_full_grad
 from .smooth_grad_cam_pp import smooth_grad_cam_pp as smooth_grad_cam_pp
 from .ss_cam import ss_cam as ss_cam
+from .tis import tis as tis
+from .transformer_attribution import transformer_attribution as transformer_attribution
+from .vit_cx import vit_cx as vit_cx
+from .vit_recipro_cam import vit_recipro_cam as vit_recipro_cam
 from .xgrad_cam import xgrad_cam as xgrad_cam
 from .zoom_cam import zoom_cam as zoom_cam
 

@@ -31,13 +31,13 @@ def recipro_cam(
         for axis, i in enumerate(torch.unravel_index(places, size)):
             shape = [len(places), 1, *[1] * len(size)]
             shape[2 + axis] = size[axis]
-            out = out * _rows(size[axis], gaussian).to(stack)[i].reshape(shape)
+            out = out * rows(size[axis], gaussian).to(stack)[i].reshape(shape)
         return out
 
     return score_with(one_place, size.numel()).reshape(len(activations), *size)
 
 
-def _rows(length: int, gaussian: bool) -> Tensor:
+def rows(length: int, gaussian: bool) -> Tensor:
     """Row i: what stays of a value at place i, and what it lends to the others."""
     alone = torch.eye(length)
     beside = torch.ones(length, length).triu(-1).tril(1) - alone

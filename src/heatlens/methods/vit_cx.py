@@ -1,0 +1,58 @@
+"""ViT-CX: Causal Explanation of Vision Transformers.  Weiyan Xie, Xiao-Hui Li, Caleb Chen Cao, Nevin L. Zhang.  IJCAI
+2023, arXiv:2211.03064.
+
+    masks MM(U(A_k)) whose cosine distance stays below `distance` are one (complete linkage):  M_i = MM of their sum
+    s_i = y( X * M_i + Z_i * (1 - M_i) ) - y( X + Z_i * (1 - M_i) ) + y(X),   Z_i ~ N(0, `sigma`^2)
+    L   = 1/N sum_i  s_i M_i / sum_j M_j
+
+y is the class's probability; A is what the first norm of the last block says.  The division by the masks' sum at each
+pixel is the paper's correction for pixels that many masks cover.  The map is at the size of the image.
+"""
+
+import torch
+from torch import Tensor
+
+from ..clusters import merged
+from ..masking import Enlarge, ScoreUnder, Scoring
+from ..notation import Maps, Stack, ratio, unit_range
+from ..registry import at_least, method
+
+
+@method(display="range")
+def vit_cx(
+    activations: Stack,
+    images: Tensor,
+    enlarge: Enlarge,
+    score_under: ScoreUnder,
+    *,
+    distance: float = 0.1,
+    sigma: float = 0.1,
+    score: Scoring = "probability",
+    seed: int = 0,
+) -> Maps:
+    at_least(0, distance=distance, sigma=sigma)
+    masks = unit_range(enlarge(activations))
+    found = [merged(one, distance) for one in masks]
+    most = max(len(one) for one in found)
+    M = torch.stack([torch.cat([one, one.new_zeros(most - len(one), *one.shape[1:])]) for one in found])
+
+    def noise(i: Tensor) -> Tensor:
+        drawn = [torch.Generator().manual_seed(seed + one) for one in i.tolist()]
+        return sigma * torch.stack([torch.randn(images.shape[1:], generator=g) for g in drawn]).to(images)
+
+    def pictures(image: int, k: Tensor) -> Tensor:
+        """The masked pictures, then the noisy ones, then the photo."""
+        i = k % most
+        mask = torch.where(_column(k < 2 * most, images), M[image, i][:, None], 1)
+        return images[image] * torch.where(_column(k < most, images), mask, 1) + noise(i) * (1 - mask)
+
+    y = score_under(pictures, 2 * most + 1, probability=score == "probability")
+    s = y[:, :most] - y[:, most : 2 * most] + y[:, 2 * most :]
+    covered = M.sum(1)
+    count = torch.tensor([len(one) for one in found]).to(s)
+    total = torch.einsum("nm,nm...->n...", s, M)
+    return ratio(total, covered) / count.reshape(-1, *[1] * (covered.ndim - 1))
+
+
+def _column(x: Tensor, images: Tensor) -> Tensor:
+    return x.reshape(-1, *[1] * (images.ndim - 1))

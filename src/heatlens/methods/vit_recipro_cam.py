@@ -1,0 +1,39 @@
+"""ViT-Recipro-CAM: ViT-ReciproCAM: Gradient and Attention-Free Visual Explanations for Vision Transformer.  Seok-Yong
+Byun, Wonju Lee.  2023, arXiv:2310.02588.
+
+    L(i,j) = y( A with the prefix tokens as they are, the places around (i,j) weighted, every other place zero )
+
+The weights are (1, 2, 1)/4 along every axis; `gaussian=no` leaves (i,j) alone.  In the authors' code every neighbour
+keeps its own value under its weight, unlike in their Recipro-CAM for convolutional networks, where the value at (i,j)
+is lent to its neighbours.  A is the first norm of a late block: of the last but one in that code, of the last where
+nobody names a layer here.  The paper's score is the class probability.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..notation import Maps, Stack
+from ..registry import method
+from .recipro_cam import rows
+
+
+@method(display="range")
+def vit_recipro_cam(
+    activations: Stack,
+    score_with: Callable[[Callable[[Stack, Tensor], Stack], int], Tensor],
+    *,
+    gaussian: bool = True,
+) -> Maps:
+    size = activations.shape[2:]
+
+    def around(stack: Stack, places: Tensor) -> Stack:
+        out = stack.expand(len(places), *stack.shape[1:])
+        for axis, i in enumerate(torch.unravel_index(places.to(stack.device), size)):
+            shape = [len(places), 1, *[1] * len(size)]
+            shape[2 + axis] = size[axis]
+            out = out * rows(size[axis], gaussian).to(stack)[i].reshape(shape)
+        return out
+
+    return score_with(around, size.numel()).reshape(len(activations), *size)
