@@ -7,11 +7,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from ..errors import BadValue
 from ..notation import Maps, ratio, unit_range
 from ..optional import require
 
 Similarity = Literal["spearman", "spearman_abs", "pearson", "ssim", "hog"]
 """Rank correlation, with signs or without; correlation; structural similarity; correlation of gradient histograms."""
+
+_HOG_SIDE = 24
+"""Three of its cells, each of eight pixels."""
 
 
 def similar(a: Maps, b: Maps, similarity: Similarity) -> Tensor:
@@ -53,6 +57,8 @@ def _ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _hog(a: Tensor, b: Tensor) -> Tensor:
+    if a.ndim != 3 or min(a.shape[1:]) < _HOG_SIDE:
+        raise BadValue(f"maps of {tuple(a.shape[1:])} for hog", f"height and width of at least {_HOG_SIDE}")
     hog = require("skimage.feature").hog
     found = [[torch.as_tensor(hog(x)) for x in pair] for pair in _arrays(unit_range(a, 1), unit_range(b, 1))]
     return torch.stack([pearson(x, y) for x, y in found]).to(a)
