@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -22,6 +23,7 @@ Interpolation = Literal["bilinear", "bicubic", "lanczos", "nearest", "box", "ham
 Channels = Literal["RGB", "BGR", "L"]
 Numbers = tuple[float, ...]
 
+_POINTWISE = ("bilinear", "bicubic", "nearest")
 _MOST_PIXELS = 2**28
 """A long strip enlarged until its shorter side fits would fill the memory."""
 
@@ -50,6 +52,8 @@ class Preprocessing:
     scale: float = 1 / 255
     """What the pixel values 0 to 255 are multiplied with."""
     channels: Channels = "RGB"
+    antialias: bool = True
+    """Whether shrinking weighs every pixel, as Pillow does; OpenCV's bilinear and bicubic read the nearest few."""
 
     def __post_init__(self) -> None:
         for kind, name, names in (
@@ -99,7 +103,7 @@ def prepare(photo: Photo, preprocessing: Preprocessing) -> tuple[Tensor, Placeme
     top, left = _corner(size[0], p.size[0]), _corner(size[1], p.size[1])
     picture = photo.image().convert("L" if p.channels == "L" else "RGB")
     canvas = Image.new(picture.mode, p.size[::-1], _fill(p))
-    canvas.paste(picture.resize(size[::-1], Image.Resampling[p.interpolation.upper()]), (left, top))
+    canvas.paste(_resized(picture, size, p), (left, top))
     scale = (size[0] / photo.height, size[1] / photo.width)
     return _normalised(canvas, p), Placement((photo.height, photo.width), p.size, scale, (float(top), float(left)))
 
@@ -130,6 +134,17 @@ def _resized_size(photo: Photo, p: Preprocessing) -> Size:
     ratios = photo.height / height, photo.width / width
     ratio = min(ratios) if p.resize == "crop" else max(ratios)
     return max(round(photo.height / ratio), 1), max(round(photo.width / ratio), 1)
+
+
+def _resized(picture: Image.Image, size: Size, p: Preprocessing) -> Image.Image:
+    """By Pillow; or as OpenCV does it, up to the rounding of its fixed-point weights (one level of 255)."""
+    if p.antialias or p.interpolation not in _POINTWISE:
+        return picture.resize(size[::-1], Image.Resampling[p.interpolation.upper()])
+    pixels = torch.from_numpy(np.array(picture)).reshape(*picture.size[::-1], -1).movedim(-1, 0)[None].float()
+    corners = None if p.interpolation == "nearest" else False
+    found = F.interpolate(pixels, size, mode=p.interpolation, align_corners=corners).round().clamp(0, 255)
+    array = found[0].movedim(0, -1).to(torch.uint8).numpy()
+    return Image.fromarray(array[..., 0] if picture.mode == "L" else array, picture.mode)
 
 
 def _corner(resized: int, wanted: int) -> int:

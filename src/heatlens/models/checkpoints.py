@@ -19,11 +19,16 @@ _PREFIXES = ("module.", "_orig_mod.", "model.")
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name."""
+    return tensors_of(read_file(path), Path(path).name)
+
+
+def read_file(path: str | Path) -> Any:
+    """What a checkpoint holds; `ModelUnavailable` where it is absent, damaged or would run code."""
     file = Path(path).expanduser()
     if not file.is_file():
         raise ModelUnavailable(f"no weights file {str(path)!r}", "a .safetensors, .pt or .pth file")
     try:
-        state = _read(file)
+        return _read(file)
     except UnpicklingError:
         raise ModelUnavailable(
             f"{file.name} holds Python objects, which heatlens does not load because they can run code",
@@ -34,7 +39,6 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         raise ModelUnavailable(
             f"{file.name} cannot be read: {first_line(error)}", "an undamaged safetensors or torch file"
         ) from None
-    return _tensors(state, file.name)
 
 
 def load_state(model: nn.Module, path: str | Path) -> None:
@@ -70,7 +74,8 @@ def _read(file: Path) -> Any:
     return torch.load(file, map_location="cpu", weights_only=True)
 
 
-def _tensors(state: Any, name: str) -> dict[str, Tensor]:
+def tensors_of(state: Any, name: str) -> dict[str, Tensor]:
+    """The tensors by name in what a file called `name` holds, wherever its writer put them."""
     while isinstance(state, dict) and (inner := next((k for k in _INSIDE if isinstance(state.get(k), dict)), None)):
         state = state[inner]
     found = {str(k): v for k, v in state.items() if isinstance(v, Tensor)} if isinstance(state, dict) else {}
