@@ -13,7 +13,7 @@ from ..engine.inputs import Inputs
 from ..engine.scene import Options, Scene
 from ..engine.survey import Found, survey
 from ..errors import EvidenceMissing, LayoutUnclear
-from ..targets import Logit, Region, logits_of, settle
+from ..targets import Logit, Region, logits_of, named_tensor, settle
 from ..trees import Tree, close, rows
 from .layouts import Reading, Tokens
 
@@ -129,7 +129,7 @@ def _classes(outputs: Tree) -> int:
 def _last_reached(model: nn.Module, inputs: Inputs, reading: Reading, names: list[str]) -> str | None:
     """The first of these layers (the last in the network) whose places have a gradient."""
     scene = Scene(model, inputs, names, reading.of, torch.zeros(1), Options())
-    usual = Region() if logits_of(scene.outputs).ndim > 2 else Logit()
+    usual = {1: Logit(), 2: Logit(), 3: _pooled}.get(logits_of(scene.outputs).ndim, Region())
     targets = [settle(usual, rows(scene.outputs, inputs.batch, i, 1)) for i in range(inputs.batch)]
     try:
         gradients = scene.under(targets).reached()
@@ -153,6 +153,12 @@ def _last_felt(model: nn.Module, inputs: Inputs, reading: Reading, names: list[s
         if not close(scene.tail(name)(silent, 0), scene.outputs):
             return name
     return None
+
+
+def _pooled(outputs: Tree) -> torch.Tensor:
+    """A score of outputs that are tokens: of what is pooled of them, where something is."""
+    pooled = named_tensor(outputs, "pooler_output")
+    return (main_tensor(outputs) if pooled is None else pooled).flatten(1).sum(1)
 
 
 def _layout(found: Found, inputs: Inputs, reading: Reading) -> Any:

@@ -10,6 +10,7 @@ from ..optional import require
 from ..targets import Classes
 from .building import built, unavailable
 from .checkpoints import load_state
+from .hub import check_reachable
 from .imagenet import imagenet_classes
 from .layouts import Reading
 from .subject import Subject
@@ -70,7 +71,7 @@ def _called(name: str) -> str:
 def _check_published(library: Any, name: str) -> None:
     """That the weights exist and are near, before the hub's client tries for a minute to reach them."""
     if name.startswith("hf_hub:"):
-        _check_reachable(name, name.removeprefix("hf_hub:").partition("@")[0])
+        check_reachable(_called(name), name.removeprefix("hf_hub:").partition("@")[0], _HUB_FILES)
         return
     architecture, dot, tag = name.partition(".")
     if dot and name not in (tags := library.list_pretrained(f"{architecture}.*")):
@@ -81,19 +82,7 @@ def _check_published(library: Any, name: str) -> None:
             f"nobody has published weights for timm/{name}", "weights=FILE", 'or weights="none" for random weights'
         )
     if config.hf_hub_id:
-        _check_reachable(name, config.hf_hub_id)
-
-
-def _check_reachable(name: str, repository: str) -> None:
-    hub = require("huggingface_hub")
-    if any(isinstance(hub.try_to_load_from_cache(repository, file), str) for file in _HUB_FILES):
-        return
-    try:
-        hub.get_hf_file_metadata(hub.hf_hub_url(repository, "config.json"), timeout=10)
-    except hub.errors.HfHubHTTPError:
-        return  # it answered; the client says what is wrong
-    except Exception as error:  # whatever the HTTP library of the day raises
-        raise unavailable(_called(name), error) from None
+        check_reachable(_called(name), config.hf_hub_id, _HUB_FILES)
 
 
 def _preprocessing(model: nn.Module, config: dict[str, Any]) -> Preprocessing:

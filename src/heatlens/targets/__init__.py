@@ -4,7 +4,7 @@ from .classes import ClassTarget, Contrast, Logit, Negative, Probability, Rest, 
 from .dense import Mask, Region
 from .detections import Box, are_detections, detections
 from .names import Classes, classes_of
-from .outputs import Target, class_logits, class_probabilities, described, logits_of, score_each
+from .outputs import Target, class_logits, class_probabilities, described, logits_of, named_tensor, score_each
 from .parse import KINDS, WRITTEN, parse_target
 from .values import Similarity, Value, embedding
 
@@ -34,6 +34,7 @@ __all__ = [
     "detections",
     "embedding",
     "logits_of",
+    "named_tensor",
     "parse_target",
     "placed",
     "score_each",
