@@ -16,6 +16,6 @@ def centre(images: Tensor, *, sigma: float = 0.5) -> Maps:
     """A Gaussian around the middle of every image."""
     square = torch.zeros(images.shape[2:], dtype=torch.float32, device=images.device)
     for axis, side in enumerate(images.shape[2:]):
-        p = (2 * torch.arange(side, device=images.device) + 1) / side - 1
+        p = (2 * torch.arange(side, device=images.device) + 1 - side) / side  # whole numbers: exactly symmetric
         square = square + (p**2).reshape([-1 if a == axis else 1 for a in range(square.ndim)])
     return torch.exp(-square / (2 * sigma**2)).expand(len(images), *square.shape)

@@ -39,6 +39,7 @@ def run(
     folder = Path(out).expanduser()
     with _alone(folder):
         _claim(folder, request)
+        _sweep(folder)
         there = {part.name for part in parts_of(folder)}
         left = [unit for unit in request.units if unit.name not in there]
         if watch is not None:
@@ -89,6 +90,12 @@ def _claim(folder: Path, request: Request) -> None:
             f"the request in {folder / REQUEST}",
             "Repeat that one, or choose another folder",
         )
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a run that was killed had begun to write."""
+    for begun in (folder / PARTS).glob(".*.part"):
+        begun.unlink()
 
 
 def _short(value: Any) -> str:
