@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .ask import attribute, explain
     from .composing import compose
     from .explanation import Explanation
+    from .judge import measure
+    from .metrics.truth import Truth
     from .models import Subject, load
     from .recipe import Recipe
 
@@ -29,13 +31,27 @@ _HOME = {
     "Explanation": "explanation",
     "Recipe": "recipe",
     "Subject": "models",
+    "Truth": "metrics.truth",
     "attribute": "ask",
     "compose": "composing",
     "explain": "ask",
     "load": "models",
+    "measure": "judge",
 }
 
-__all__ = ["Explanation", "HeatlensError", "Recipe", "Subject", "attribute", "compose", "explain", "load", "methods"]
+__all__ = [
+    "Explanation",
+    "HeatlensError",
+    "Recipe",
+    "Subject",
+    "Truth",
+    "attribute",
+    "compose",
+    "explain",
+    "load",
+    "measure",
+    "methods",
+]
 
 
 def __getattr__(name: str) -> Any:

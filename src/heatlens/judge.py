@@ -1,23 +1,25 @@
 """The question how good maps are: `measure`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from .ask import precision_of
+from .ask import is_list, precision_of
+from .averaging import Average
 from .engine.batching import Progress
 from .engine.evaluating import evaluating
 from .engine.inputs import Inputs
 from .engine.scene import Options, Scene
 from .errors import BadValue
-from .images import Photo
+from .fusion import Fusion
+from .images import Photo, read_photo
 from .look import Wishes, look
-from .measuring import Criterion
+from .measuring import Criterion, find_criterion
 from .metrics.truth import Truth
-from .models import Subject
-from .recipe import Recipe
+from .models import Subject, subject_of
+from .recipe import Recipe, recipes
 from .targets import Logit, Target
 from .witness import Showing, Witness
 
@@ -27,6 +29,50 @@ Values = dict[str, Value]
 
 _SHARES = 100
 """Progress is told in hundredths of a measurement."""
+
+
+def measure(
+    model: str | nn.Module | Subject,
+    photos: Any,
+    metrics: Any = ("insertion", "deletion"),
+    *,
+    method: Any = "grad_cam",
+    target: Any = None,
+    truths: Any = None,
+    layers: str | Sequence[str] | None = None,
+    fuse: str | Fusion | None = None,
+    average: str | Average | None = None,
+    settings: Mapping[str, Any] | None = None,
+    batch_size: int = 8,
+    precision: str | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Any:
+    """How good a model's maps are: `{metric: value}`, a value being a number, or a list where the metric gives a row.
+
+    photos, method: as in `explain`.  One photo and one method give one dictionary; a list of either gives a list of
+    dictionaries, by photo, method.
+    metrics: one or several, with settings as in "deletion:step=448"; `heatlens metrics` lists them.
+    target: what is explained, as in `explain`; "label": each photo's true class.
+    truths: a `Truth` for each photo, for metrics that need one.  settings: of the methods.
+    seed: of every metric that draws and was given no seed of its own.  Raises `HeatlensError`.
+    """
+    subject = subject_of(model)
+    asked = recipes(method, settings or {}, layers, fuse, average)
+    criteria = [find_criterion(m) for m in (metrics if is_list(metrics) else [metrics])]
+    several = is_list(photos)
+    loaded = [read_photo(photo) for photo in (photos if several else [photos])]
+    true = [truths] if isinstance(truths, Truth) else _true(truths, len(loaded))
+    size = len(loaded) if any(recipe.entry.joint for recipe in asked) else batch_size
+    starts = range(0, len(loaded), max(1, size))
+    found: list[Values] = []
+    for b, start in enumerate(starts):
+        batch = slice(start, start + starts.step)
+        told = _part(progress, b, len(starts))
+        given: dict[str, Any] = {"target": target, "seed": seed, "precision": precision, "progress": told}
+        rows = measured(subject, loaded[batch], asked, criteria, true[batch], **given)
+        found += [values for row in rows for values in row]
+    return found if several or is_list(method) else found[0]
 
 
 def measured(
@@ -46,9 +92,7 @@ def measured(
     target: what is explained, as in `heatlens.explain`; "label": each photo's true class.
     seed: of every metric that draws and was given no seed of its own.
     """
-    true = list(truths) if truths is not None else [Truth()] * len(photos)
-    if len(true) != len(photos):
-        raise BadValue(f"{len(true)} truths for {len(photos)} photos", "one truth per photo")
+    true = _true(truths, len(photos))
     wishes = Wishes(precision=precision_of(precision))
     prepared = [subject.prepare(photo) for photo in photos]
     inputs = Inputs((subject.ready(torch.cat([image for image, _ in prepared])),))
@@ -74,6 +118,13 @@ def _judged(
             if part is not None:
                 part(1, 1)
     return found
+
+
+def _true(truths: Sequence[Truth] | None, photos: int) -> list[Truth]:
+    true = list(truths) if truths is not None else [Truth()] * photos
+    if len(true) != photos:
+        raise BadValue(f"{len(true)} truths for {photos} photos", "one truth per photo")
+    return true
 
 
 def _targets(subject: Subject, target: Any, truths: Sequence[Truth]) -> list[Target]:

@@ -85,12 +85,22 @@ def metric(**declared: Any) -> Callable[[Measure], Measure]:
     return register
 
 
+def all_metrics() -> list[Metric]:
+    """Every metric, by its name."""
+    import_module("heatlens.metrics")
+    return [METRICS[name] for name in sorted(METRICS)]
+
+
+def worded(value: Any) -> str:
+    """A setting as a person writes it: several numbers are joined by a plus."""
+    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 def find_metric(name: str | Metric) -> Metric:
     """The metric of that name, however it is spelt."""
     if isinstance(name, Metric):
         return name
-    import_module("heatlens.metrics")
-    for known in METRICS.values():
+    for known in all_metrics():
         if spelling(known.name) == spelling(name):
             return known
     raise unknown("metric", name, sorted(METRICS), "heatlens metrics")
@@ -107,7 +117,7 @@ class Criterion:
     @property
     def name(self) -> str:
         """As a person writes it: `deletion`, `deletion:step=448`."""
-        knobs = ",".join(f"{key}={value}" for key, value in self.settings)
+        knobs = ",".join(f"{key}={worded(value)}" for key, value in self.settings)
         return f"{self.metric.name}:{knobs}" if knobs else self.metric.name
 
     def __call__(self, witness: Any, seed: int = 0) -> Any:

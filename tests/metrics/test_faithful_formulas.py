@@ -106,12 +106,12 @@ def masked(asked: Known) -> list[tuple[float, float]]:
 def test_average_drop_increase_and_gain(signed: bool) -> None:
     asked = known(signed)
     pairs = masked(asked)
-    close(measured("average_drop", asked), [100 * max(0, Y - O) / Y for Y, O in pairs])
-    close(measured("average_drop", asked, relative=False), [100 * max(0, Y - O) for Y, O in pairs])
-    close(measured("increase_in_confidence", asked), [100 * float(Y < O) for Y, O in pairs])
-    close(measured("average_gain", asked), [100 * max(0, O - Y) / (1 - Y) for Y, O in pairs])
+    close(measured("average_drop", asked), [100 * max(0, Y - o) / Y for Y, o in pairs])
+    close(measured("average_drop", asked, relative=False), [100 * max(0, Y - o) for Y, o in pairs])
+    close(measured("increase_in_confidence", asked), [100 * float(o > Y) for Y, o in pairs])
+    close(measured("average_gain", asked), [100 * max(0, o - Y) / (1 - Y) for Y, o in pairs])
     logits = [(y(MODEL, x, c), y(MODEL, x * L, c)) for x, L, c in zip(IMAGES, asked.heat, CLASSES, strict=True)]
-    close(measured("increase_in_confidence", asked, score="logit"), [100 * float(Y < O) for Y, O in logits])
+    close(measured("increase_in_confidence", asked, score="logit"), [100 * float(o > Y) for Y, o in logits])
 
 
 def correlation(a: list[float], b: list[float]) -> float:
@@ -136,8 +136,8 @@ def test_coherency_complexity_and_adcc() -> None:
         again = again / max(again.flatten().tolist())
         coherencies.append((correlation(L.flatten().tolist(), again.flatten().tolist()) + 1) / 2)
         complexities.append(sum(L.flatten().tolist()) / L.numel())
-        Y, O = p(MODEL, x, c), p(MODEL, x * L, c)  # noqa: E741
-        drop = max(0, Y - O) / Y
+        Y, o = p(MODEL, x, c), p(MODEL, x * L, c)
+        drop = max(0, Y - o) / Y
         wholes.append(3 / (1 / coherencies[-1] + 1 / (1 - complexities[-1]) + 1 / (1 - drop)))
     close(measured("coherency", asked), coherencies)
     close(measured("complexity", asked), complexities)

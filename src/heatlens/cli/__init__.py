@@ -12,6 +12,7 @@ from .explain import explain
 from .layers import layers
 from .locate import locate
 from .methods import methods
+from .metrics import metrics
 from .models import models
 
 
@@ -21,7 +22,7 @@ def cli() -> None:
     """See where a vision model looks."""
 
 
-for command in (explain, locate, evaluate, table, methods, layers, models, classes):
+for command in (explain, locate, evaluate, table, methods, metrics, layers, models, classes):
     cli.add_command(command)
 
 

@@ -38,13 +38,14 @@ def _described(entry: "Entry") -> str:
         "cost": entry.cost,
     }
     lines = [
-        fill(text, _width(), initial_indent=f"  {key:10}", subsequent_indent=" " * 12, break_on_hyphens=False)
+        fill(text, width(), initial_indent=f"  {key:10}", subsequent_indent=" " * 12, break_on_hyphens=False)
         for key, text in facts.items()
     ]
     return "\n".join([click.style(entry.name, bold=True), *lines])
 
 
-def _width() -> int:
+def width() -> int:
+    """How long a line may be."""
     from shutil import get_terminal_size
 
     return max(60, min(get_terminal_size((100, 24)).columns, 110))

@@ -49,12 +49,16 @@ def _state(layer: nn.Module) -> list[torch.Tensor]:
 
 
 def _weighted(model: nn.Module, inputs: Inputs) -> list[str]:
-    """The layers with weights of their own that take part, in the reverse of the order in which they finish."""
+    """The layers with weights of their own that take part, in the reverse of the order in which they finish.
+
+    Weights of the model itself come last: they are mostly what is added to the input, such as positions.
+    """
     found, _ = survey(model, inputs)
-    own = [f.name for f in found if any(True for _ in model.get_submodule(f.name).parameters(recurse=False))]
+    names = [*(f.name for f in reversed(found)), ""]
+    own = [name for name in names if any(True for _ in model.get_submodule(name).parameters(recurse=False))]
     if not own:
         raise EvidenceMissing(f"{type(model).__name__} has no layers with weights", "weights to draw anew")
-    return own[::-1]
+    return own
 
 
 def _copied(model: nn.Module) -> nn.Module:

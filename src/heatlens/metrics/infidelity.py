@@ -17,7 +17,7 @@ from torch import Tensor
 from ..measuring import metric
 from ..notation import Maps, ratio
 from ..registry import at_least
-from .replacing import ScoredOnce, over_pictures
+from .replacing import ScoredOnce, draws, over_pictures
 
 _LARGEST = 10 / 28
 
@@ -37,6 +37,7 @@ def infidelity(
     at_least(1, samples=samples)
     at_least(0, sigma=sigma)
     size = tuple(images.shape[2:])
+    seeds = draws(samples, seed)
     corners, sides = _squares(size, samples, seed)
 
     def removed(k: Tensor) -> Tensor:
@@ -50,8 +51,8 @@ def infidelity(
 
     def noise(k: Tensor) -> Tensor:
         """X - I: (m, channels, *size)."""
-        draws = [torch.Generator().manual_seed((seed << 32) + int(i)) for i in k]
-        return sigma * torch.stack([torch.randn(images.shape[1:], generator=draw) for draw in draws]).to(images)
+        generators = [torch.Generator().manual_seed(seeds[i]) for i in k.tolist()]
+        return sigma * torch.stack([torch.randn(images.shape[1:], generator=g) for g in generators]).to(images)
 
     def without(image: int, k: Tensor) -> Tensor:
         k = k.cpu() - 1  # the first picture is the whole one

@@ -50,6 +50,12 @@ def curve(start: Stack, finish: Stack, maps: Maps, step: int, scored: Scored) ->
     return scored(partly, -(-prod(maps.shape[1:]) // step) + 1)
 
 
+def draws(many: int, seed: int) -> list[int]:
+    """A seed for each of many draws, so that any of them can be made again when its chunk is due."""
+    drawn: list[int] = torch.randint(2**31, (many,), generator=torch.Generator().manual_seed(seed)).tolist()
+    return drawn
+
+
 def over_pictures(k: Tensor, images: Stack) -> Tensor:
     """Numbers `(m,)` of pictures, shaped to meet pictures `(m, channels, *size)`."""
     return k.reshape(-1, *[1] * (images.ndim - 1))

@@ -15,7 +15,7 @@ from ..errors import BadValue
 from ..measuring import metric
 from ..notation import Maps
 from ..registry import at_least
-from .replacing import ScoredOnce
+from .replacing import ScoredOnce, draws
 from .similarity import pearson
 
 
@@ -38,11 +38,14 @@ def sensitivity_n(
     R = attribution.flatten(1).double()
     n = torch.logspace(0, torch.tensor(max(1.0, most * R.shape[1])).log10(), sizes).round().long()
 
+    seeds = draws(sizes * subsets, seed)
+
     def kept(k: int) -> Tensor:
         """1 for the pixels of X that the k-th picture shows, (places,); all for k = 0."""
-        generator = torch.Generator().manual_seed((seed << 32) + k)
         shown = torch.ones(R.shape[1])
-        shown[torch.randperm(R.shape[1], generator=generator)[: n[(k - 1) // subsets] if k else 0]] = 0
+        if k:
+            generator = torch.Generator().manual_seed(seeds[k - 1])
+            shown[torch.randperm(R.shape[1], generator=generator)[: n[(k - 1) // subsets]]] = 0
         return shown.to(images)
 
     def without(image: int, k: Tensor) -> Tensor:
