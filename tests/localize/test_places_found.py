@@ -74,7 +74,7 @@ def test_maps_without_contrast() -> None:
     "threshold", [1, 1.5, -0.1, "max:1", "percentile:101", "percentile", "half", "fixed:", "otsu:3"]
 )
 def test_thresholds_that_mean_nothing_are_refused(threshold: Any) -> None:
-    with pytest.raises(BadValue, match="share of the maximum such as 0.2"):
+    with pytest.raises(BadValue, match="share of the maximum such as"):
         above(np.ones((3, 3), np.float32), threshold)
 
 
@@ -190,7 +190,7 @@ def test_of_near_points_the_higher_stays() -> None:
         (23, 20),
         (20, 20),
         (30, 20),
-    ]  # three pixels are not nearer than three
+    ]  # 3 is not nearer than 3
     with pytest.raises(BadValue, match="count=0"):
         find_points(values, count=0)
 

@@ -76,7 +76,8 @@ def test_boxes_are_the_programs(name: str, thresholds: tuple[int, ...]) -> None:
     sizes = [w * h for _, _, w, h in falling]
     if len(set(sizes)) == len(sizes):  # else the order of equals decides
         assert found == [(x, y, x + w, y + h) for x, y, w, h in taken_away(falling)]
-    assert found[0] == (lambda r: (r[0], r[1], r[0] + r[2], r[1] + r[3]))(falling[0])
+    x, y, wide, high = falling[0]
+    assert found[0] == (x, y, x + wide, y + high)
 
 
 def test_a_hole_has_a_box_of_its_own() -> None:
@@ -87,7 +88,8 @@ def test_a_hole_has_a_box_of_its_own() -> None:
     assert len(found) == 2
     loose, hole = found
     assert loose[0] >= 10
-    assert hole[0] < 25 < 45 < hole[2]
+    assert hole[0] < 25
+    assert hole[2] > 45
 
 
 def test_the_loop_steps_over_the_box_behind_one_that_it_took_away() -> None:

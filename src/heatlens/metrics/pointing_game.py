@@ -9,6 +9,7 @@ The authors count hits per class and take the mean over the classes, as `by_clas
 over the photos.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -22,12 +23,16 @@ from .objects import objects
 @metric()
 def pointing_game(heat: Maps, boxes: Sequence[Tensor], masks: Tensor, *, tolerance: float = 15.0) -> Tensor:
     """(n,): 1 a hit, 0 a miss, NaN where no object is known.  tolerance: in pixels of the model's input."""
-    on = objects(boxes, masks) == 1
-    width = heat.shape[-1]
-    hits = torch.full((len(heat),), float("nan"))
-    for i, (values, mask) in enumerate(zip(heat.cpu().numpy(), on.cpu(), strict=True)):
-        if bool(mask.any()):
-            y, x = divmod(int(values.argmax()), width)
-            distance = (mask.nonzero() - torch.tensor([y, x])).double().norm(dim=1).min()
-            hits[i] = float(bool(mask[y, x]) or float(distance) < tolerance)
-    return hits
+    on = (objects(boxes, masks) == 1).cpu()
+    hits = [_hit(values, mask, tolerance) for values, mask in zip(heat.cpu(), on, strict=True)]
+    return torch.tensor(hits)
+
+
+def _hit(heat: Tensor, mask: Tensor, tolerance: float) -> float:
+    if not bool(mask.any()):
+        return float("nan")
+    y, x = divmod(int(heat.numpy().argmax()), heat.shape[1])
+    far = math.ceil(tolerance)
+    top, left = max(y - far, 0), max(x - far, 0)
+    near = mask[top : y + far + 1, left : x + far + 1].nonzero() - torch.tensor([y - top, x - left])
+    return float(bool(mask[y, x]) or bool((near.double().norm(dim=1) < tolerance).any()))
