@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 import heatlens.methods  # noqa: F401  fills the registry
 from evidence import Evidence, Vary, network, run
+from heatlens.attention import Attention
 from heatlens.errors import BadValue
 from heatlens.notation import unit_scale
 from heatlens.registry import EVIDENCE, METHODS, Entry, needs, settings
@@ -26,12 +28,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "cameras": {"scales": 2, "largest": 1.5},
     "opti_cam": {"steps": 4},
     "smooth_full_grad": {"samples": 3},
+    "tis": {"masks": 4},
 }
 # whose map is at the size of the image, not of the layer
 OF_THE_IMAGE = {
-    "fake_cam", "opti_cam", "cameras", "rise", "occlusion", "lime", "full_grad", "smooth_full_grad",
-    "guided_backprop", "guided_grad_cam",
+    "centre", "fake_cam", "opti_cam", "cameras", "rise", "occlusion", "lime", "full_grad", "smooth_full_grad",
+    "guided_backprop", "guided_grad_cam", "attn_lrp", "vit_cx",
 }  # fmt: skip
+NOT_LOOKED = "it has not looked at the image"
 DECOY = "its zero is at the top left of every image"
 NOISE = "the noise is not mirrored with the image"
 NO_LAYER = "explains the score by the image alone"
@@ -39,23 +43,31 @@ NOT_CHANNELS = {
     "random_cam": "draws one weight a channel, in order",
     "group_cam": "its groups are chunks of neighbouring channels",
     "cosine_cam": "k-means starts from channels that are drawn in order",
+    "vit_cx": "draws a noise for each mask, in order",
 }
 NOT_MIRRORED = {
     "fake_cam": DECOY,
     "smooth_grad_cam_pp": NOISE,
     "ss_cam": NOISE,
     "smooth_full_grad": NOISE,
+    "vit_cx": NOISE,
     "rise": "the masks are not mirrored with the image",
     "lime": "superpixels grow from a grid that is not mirrored with the image",
 }
 NOT_BLANK = {
+    "centre": NOT_LOOKED,
     "fake_cam": DECOY,
     "recipro_cam": "shows the score itself, and a network has a score for a zero layer too",
     "rise": "shows the mean mask where every picture has the same score",
+    "tis": "as RISE",
+    "vit_recipro_cam": "as Recipro-CAM",
+    "attention_rollout": "knows no score, and a silent layer's tokens still attend to each other",
+    **dict.fromkeys(("generic_attention", "transformer_attribution", "legrad"), "there is a class token beside the layer"),
 }
 PROBABILITY = "asks for probabilities"
 NOT_SCALE_FREE = {
-    **dict.fromkeys(("score_cam", "group_cam", "poly_cam", "rise", "occlusion", "lime"), PROBABILITY),
+    **dict.fromkeys(("score_cam", "group_cam", "poly_cam", "rise", "occlusion", "lime", "tis", "vit_cx"), PROBABILITY),
+    **dict.fromkeys(("generic_attention", "transformer_attribution"), "(I + Abar_2)(I + Abar_1) mixes powers of the unit"),
     **dict.fromkeys(("ss_cam", "is_cam", "g_score_cam"), "takes a softmax of scores"),
     "opti_cam": "a step of Adam is long or short compared with 1e-8",
 }
@@ -64,18 +76,19 @@ PLUS_PLUS = {
     "smooth_grad_cam_pp": "as Grad-CAM++",
 }
 NOT_DIFFERENTIABLE = {
+    "centre": "a constant",
     "fake_cam": "a constant",
     "opti_cam": "the optimum is searched for by steps that are held fixed",
     "guided_backprop": "constant but for jumps",
     "guided_grad_cam": "as guided backpropagation",
     "cameras": "the slopes at other sizes are held fixed",
-    "relevance_cam": "the relevance itself is held fixed",
+    **dict.fromkeys(("relevance_cam", "transformer_attribution", "attn_lrp"), "the relevance itself is held fixed"),
 }
 VALUES = "how many channels differ from a constant is a value"
 LIBRARY = "another library finds the groups, on the host"
 NOT_PRETENDED = {
     **dict.fromkeys(("score_cam", "g_score_cam", "ss_cam", "is_cam", "group_cam", "poly_cam"), VALUES),
-    **dict.fromkeys(("cluster_cam", "cosine_cam", "lime"), LIBRARY),
+    **dict.fromkeys(("cluster_cam", "cosine_cam", "lime", "tis", "vit_cx"), LIBRARY),
     "opti_cam": "stops by the values of the score",
 }
 
@@ -118,8 +131,9 @@ def _without_layer(evidence: Evidence, score: float) -> Evidence:
     """A layer that is zero everywhere, under a score that is constant or, with 1, falls as it rises or rises."""
     body, tail = evidence.body, evidence.tail
     return Evidence(
-        evidence.images, evidence.baseline, lambda x: 0 * body(x), lambda a: score * tail(a), evidence.head, (0, 1)
-    )
+        evidence.images, evidence.baseline, lambda x: 0 * body(x), lambda a: score * tail(a), evidence.head, (0, 1),
+        evidence.attend, score,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("score", [0.0, 1.0], ids=["no score", "a score"])
@@ -159,6 +173,7 @@ def test_the_device_follows(entry: Entry) -> None:
     """On pretended GPU tensors, which refuse to meet another device's and have no values to wait for."""
     with FakeTensorMode():
         A, X = torch.rand(2, 5, 4, 6, device="cuda"), torch.rand(2, 3, 8, 12, device="cuda")
+        Att, q = torch.rand(2, 3, 24, 24, device="cuda"), torch.rand(2, 3, 24, 5, device="cuda")
 
         def replayed(vary: Vary, count: int) -> list[torch.Tensor]:
             return [vary(a[None], torch.arange(count, device="cuda")) for a in A]
@@ -178,7 +193,9 @@ def test_the_device_follows(entry: Entry) -> None:
                 [pictures(i, torch.arange(count, device="cuda")).flatten(1).sum(1) for i in range(len(X))]
             ),
             "full_gradients": lambda images=X: [images, A, A[:, :, 0, 0]],
-            "propagated": lambda rule: X if rule == "guided" else A,
+            "propagated": lambda rule, **_: {"guided": X, "attn_lrp": X, "attention": [Att, Att]}.get(rule, A),
+            "attention": Attention((Att, Att), (A.flatten(2).mT,) * 2, (q, q), q, Att[:, 0, 0], lambda z: z.mT[..., None]),
+            "attention_gradients": lambda of: [q, q] if of == "outputs" else [Att, Att],
         }
         assert set(pretended) == set(EVIDENCE)
         maps = entry.function(*(pretended[w] for w in needs(entry.function)), **SETTINGS.get(entry.name, {}))
@@ -252,7 +269,7 @@ def test_the_derivative_of_a_map_is_right(entry: Entry) -> None:
     """Against finite differences: a map can be trained through."""
 
     def maps(images: torch.Tensor) -> torch.Tensor:
-        return each(Evidence(images, base.baseline, base.body, base.tail, base.head, base.classes))(entry)
+        return each(replace(base, images=images))(entry)
 
     base = network(1, seed=20)
     assert torch.autograd.gradcheck(maps, base.images.clone().requires_grad_(), atol=1e-5, fast_mode=True)
@@ -282,7 +299,7 @@ def test_the_file_says_where_the_method_comes_from(entry: Entry) -> None:
 
 COUNTS = {
     "steps", "samples", "group", "gradient_stride", "concepts", "iterations", "cells", "window", "stride", "scales",
-    "superpixels",
+    "superpixels", "masks",
 }  # fmt: skip
 MAY_BE_NONE = {("opti_cam", "steps")}
 
@@ -301,12 +318,18 @@ def test_counts_below_one_are_refused(name: str, key: str) -> None:
         run(METHODS[name], network(1), **{key: 0})
 
 
-@but(dict.fromkeys(OF_THE_IMAGE, "is not made of the layer's channels"))
+UNEVEN = {
+    "vit_recipro_cam": "a place at the border has fewer neighbours",
+    "tis": "which of equal places are shown is arbitrary",
+}
+
+
+@but(dict.fromkeys(OF_THE_IMAGE, "is not made of the layer's channels") | UNEVEN)
 def test_a_constant_layer_does_not_become_rounding(entry: Entry) -> None:
     """What a display scales up must be the map's own: constant channels give a map that is constant to rounding."""
     mixed = torch.tensor([0.1, 0.7, 1 / 3, 0.2, 0.9], dtype=torch.float64)[:, None, None]
     base = network(tail="gap", seed=21)
-    flat = Evidence(base.images, base.baseline, lambda x: mixed + 0 * base.body(x), base.tail, base.head, base.classes)
+    flat = replace(base, body=lambda x: mixed + 0 * base.body(x))
     maps = each(flat)(entry)
     spread = maps.amax((1, 2)) - maps.amin((1, 2))
     assert (spread <= 1e-12 * maps.abs().amax((1, 2))).all()

@@ -21,6 +21,17 @@ def fake_cam(e: Evidence, n: int) -> Map:
     return out
 
 
+@oracle("centre")
+@oracle("centre", sigma=0.1)
+def centre(e: Evidence, n: int, sigma: float = 0.25) -> Map:
+    size = e.images.shape[2:]
+    out = np.empty(size)
+    for place in np.ndindex(*size):
+        shares = [(at + 0.5 - side / 2) / (sigma * side) for at, side in zip(place, size, strict=True)]
+        out[place] = np.exp(-sum(share**2 for share in shares) / 2)
+    return out
+
+
 @oracle("random_cam")
 @oracle("random_cam", seed=7)
 def random_cam(e: Evidence, n: int, seed: int = 0) -> Map:
