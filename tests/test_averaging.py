@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from heatlens.averaging import AVERAGES, Average, Flips, Noise, Path, Scales, find_average
+from heatlens.averaging import AVERAGES, Average, Crops, Flips, Noise, Path, Scales, find_average
 from heatlens.errors import BadValue, HeatlensError, UnknownName
 from heatlens.notation import noisy
 
@@ -78,12 +78,62 @@ def test_scale_one_is_the_picture_itself() -> None:
     assert torch.equal(back(x[:, 0]), x[:, 0])
 
 
+def test_ten_crops_are_the_releases() -> None:
+    """By plain loops: four corners and the centre of 8x9, each 5x4, and their mirror images; maps pasted back, the
+    mirrored ones turned, the signs dropped, everything summed (here: the mean of ten)."""
+    x = picture(8, 9)
+    views = list(Crops(size=(5, 4), absolute=True).views(x, torch.zeros_like(x)))
+    begins = [(0, 0), (0, 5), (3, 0), (3, 5), (2, 3)]
+    total, expected = torch.zeros(2, 8, 9, dtype=torch.float64), torch.zeros(2, 8, 9, dtype=torch.float64)
+    for k, (top, left) in enumerate(begins):
+        for mirrored in (False, True):
+            crop = x[:, :, top : top + 5, left : left + 4]
+            view, back = views[2 * k + mirrored]
+            torch.testing.assert_close(view, crop.flip(-1) if mirrored else crop)
+            total += back(view[:, 1] + (0.25 if mirrored else 0))
+            for i in range(5):
+                for j in range(4):
+                    expected[:, top + i, left + j] += (crop[:, 1, i, j] + (0.25 if mirrored else 0)).abs()
+    assert len(views) == 10
+    torch.testing.assert_close(total, expected)
+    torch.testing.assert_close(Crops(size=(5, 4)).centre(x), x[:, :, 2:7, 3:7])
+
+
+def test_even_crops_divide_by_how_many_saw_a_place() -> None:
+    x = torch.ones(1, 1, 8, 9, dtype=torch.float64)
+    for average in (Crops(size=(5, 6), even=True), Crops(even=True)):
+        maps = torch.stack([back(view[:, 0]) for view, back in average.views(x, x)])
+        torch.testing.assert_close(maps.mean(0), torch.ones(1, 8, 9, dtype=torch.float64))
+
+
+def test_cubic_maps_are_keys_cubic() -> None:
+    """Far from the border, the cubic convolution with a = -1/2 of a single one, by hand: phi(1/4) = 0.8671875."""
+    (_, back), *_ = Crops(size=(16, 16), cubic=True).views(torch.zeros(1, 1, 16, 16), torch.zeros(1))
+    spike = torch.zeros(1, 8, 8)
+    spike[0, 4, 4] = 1
+    assert float(back(spike)[0, 8, 8]) == pytest.approx(0.8671875**2, abs=1e-6)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_crops_together_give_back_a_map_that_follows_the_picture(size: tuple[int, ...]) -> None:
+    ramp = torch.arange(size[-1], dtype=torch.float64).expand(2, 3, *size) + 10
+    maps = torch.stack([back(view[:, 0]) for view, back in Crops(even=True).views(ramp, ramp)])
+    assert len(maps) == 2 * (2 ** len(size) + 1)
+    assert torch.corrcoef(torch.stack([maps.mean(0)[0].flatten(), ramp[0, 0].flatten()]))[0, 1] > 0.9
+
+
+def test_crops_must_fit() -> None:
+    with pytest.raises(BadValue, match="fit into the picture"):
+        list(Crops(size=(9, 9)).views(torch.zeros(1, 3, 8, 8), torch.zeros(1)))
+
+
 def test_which_averages_scale_their_maps() -> None:
     assert {name: kind().scaled for name, kind in AVERAGES.items()} == {
         "flips": True,
         "noise": False,
         "path": False,
         "scales": True,
+        "crops": False,
     }
 
 
@@ -108,6 +158,7 @@ def test_an_average_is_a_frozen_value(kind: type) -> None:
         ("scales:factors=1+1.5+2", Scales((1.0, 1.5, 2.0))),
         ("scales:factors=1e+0+5e-1", Scales((1.0, 0.5))),
         ("flips:factors=1", Flips((1.0,))),
+        ("crops:size=4+6,absolute=true", Crops(size=(4, 6), absolute=True)),
         (Path(3), Path(3)),
     ],
 )
@@ -118,7 +169,7 @@ def test_averages_are_read_from_words(spec: str | Average | None, average: Avera
 @pytest.mark.parametrize(
     ("spec", "kind", "message"),
     [
-        (3, BadValue, "average 3. Expected one of flips, noise, path, scales, or an average."),
+        (3, BadValue, "average 3. Expected one of flips, noise, path, scales, crops, or an average."),
         ("flop", UnknownName, "No average is called 'flop'. Close: flips."),
         ("noise:smples=3", UnknownName, "average noise has no setting 'smples'. Close: samples."),
         ("noise:scaled=true", UnknownName, "average noise has no setting 'scaled'"),
@@ -128,6 +179,7 @@ def test_averages_are_read_from_words(spec: str | Average | None, average: Avera
         ("noise:samples", BadValue, "'samples' in 'noise:samples'. Expected setting=value."),
         ("path:steps=0", BadValue, "setting steps=0. Expected at least 1."),
         ("scales:factors=", BadValue, "setting factors=''. Expected a value of type float."),
+        ("crops:size=0", BadValue, "setting size=0. Expected at least 1."),
         ("scales:factors=1+0", BadValue, "Expected sizes above 0."),
         ("flips:factors=nan", BadValue, "Expected one or more finite numbers."),
         ("scales:factors=1+inf", BadValue, "Expected one or more finite numbers."),

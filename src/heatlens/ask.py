@@ -2,13 +2,14 @@
 
 from collections import UserDict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .averaging import Average
+from .averaging import Average, Crops, find_average
 from .engine.batching import Progress, takes_one
 from .engine.inputs import Inputs
 from .errors import BadValue
@@ -46,7 +47,7 @@ def explain(
     One photo, method and target give one `Explanation`; a list of any gives a list, by photo, method, target.
     target: None (the prediction), index, name, synonym, wnid, "#2", "contrast:NAME", … or a function of the outputs.
     layers: names; several are fused by `fuse` (mean, maximum, product, tanh_maximum).
-    average: "flips", "noise", "path", "scales", with settings as in "noise:samples=16".
+    average: "flips", "noise", "path", "scales", "crops", with settings as in "noise:samples=16".
     precision: "bf16" or "fp16" autocasts the network.  compile: methods that show the network thousands of pictures use
     a copy made by `torch.compile`, which is kept for the next call.  Raises `HeatlensError`.
     """
@@ -108,6 +109,7 @@ def attribute(
 def _explain_batch(
     subject: Subject, photos: Sequence[Photo], asked: Sequence[Recipe], wanted: Sequence[Target], wishes: Wishes
 ) -> list[Explanation]:
+    subject, asked = _around(subject, asked)
     prepared = [subject.prepare(photo) for photo in photos]
     if len({image.shape for image, _ in prepared}) > 1:  # photos of their own sizes do not make a batch
         return [e for photo in photos for e in _explain_batch(subject, [photo], asked, wanted, wishes)]
@@ -118,6 +120,21 @@ def _explain_batch(
         for i, (photo, (_, placement)) in enumerate(zip(photos, prepared, strict=True))
         for r in range(len(asked))
         for t in range(len(wanted))
+    ]
+
+
+def _around(subject: Subject, asked: Sequence[Recipe]) -> tuple[Subject, Sequence[Recipe]]:
+    """Crops are cut from a photo before its centre is: the subject that sees so much, recipes that know the size."""
+    p, averages = subject.preprocessing, [find_average(recipe.average) for recipe in asked]
+    if not all(isinstance(average, Crops) and not average.size for average in averages):
+        return subject, asked
+    narrow = p.before_cut == p.size or p.before_cut[0] < p.size[0] or p.before_cut[1] < p.size[1]
+    if subject.any_size or p.resize == "pad" or narrow:
+        return subject, asked
+    wide = replace(subject, preprocessing=replace(p, size=p.before_cut))
+    return wide, [
+        replace(recipe, average=replace(average, size=p.size))  # type: ignore[type-var]
+        for recipe, average in zip(asked, averages, strict=True)
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .averaging import Average, find_average
+from .averaging import Average, Crops, find_average
 from .engine.batching import Progress
 from .engine.evaluating import evaluating
 from .engine.evidence import Evidence
@@ -72,12 +72,13 @@ def look(
     if subject.lacking is not None:
         for recipe in asked:
             subject.lacking.check(recipe.entry)
-    recipes = [_with_layers(subject, inputs, recipe) for recipe in asked]
+    plain = _plainly(inputs, asked)
+    recipes = [_with_layers(subject, plain, recipe) for recipe in asked]
     groups: dict[Average | None, list[int]] = {None: []}
     for r, recipe in enumerate(recipes):
         groups.setdefault(find_average(recipe.average), []).append(r)
     with evaluating(subject.model, differentiable=wishes.differentiable):
-        clean = _scene(subject, inputs, [recipes[r] for r in groups[None]], wishes)
+        clean = _scene(subject, plain, [recipes[r] for r in groups[None]], wishes)
         settled = [_settled(clean.outputs, row, inputs.batch) for row in targets]
         scores = [score_each(clean.outputs, row) for row in settled]
         maps: list[list[Maps]] = [[] for _ in recipes]
@@ -93,6 +94,17 @@ def look(
                 notes[r] = [clean.notes + guessed(recipes[r], clean) + blank(m, recipes[r], clean) for m in row]
         ranking = _ranking(clean.outputs) if isinstance(subject.usual, Logit) else None
     return Seen(recipes, maps, settled, scores, _probabilities(ranking, settled), ranking, notes)
+
+
+def _plainly(inputs: Inputs, asked: Sequence[Recipe]) -> Inputs:
+    """What the model is shown when it is asked plainly: of pictures that an average cuts crops from, the centre."""
+    averages = {find_average(recipe.average) for recipe in asked}
+    cutting = next((average for average in averages if isinstance(average, Crops) and average.size), None)
+    if cutting is None:
+        return inputs
+    if len(averages) > 1:
+        raise BadValue("crops of a size beside other averages", "one average at a time", "ask for each by itself")
+    return inputs.showing(cutting.centre(inputs.images))
 
 
 def _with_layers(subject: Subject, inputs: Inputs, recipe: Recipe) -> Recipe:
@@ -150,7 +162,8 @@ def _mean(
     views = 0
     for images, put_back in average.views(inputs.images, subject.baseline(inputs.images)):
         scene = _scene(subject, inputs.showing(images), recipes, wishes)
-        upsample = wishes.upsample or images.shape != inputs.images.shape
+        natively = getattr(average, "enlarges", False)
+        upsample = not natively and (wishes.upsample or images.shape != inputs.images.shape)
         found = [[put_back(m) for m in row] for row in _maps(subject, scene, recipes, settled, upsample)]
         if average.scaled:
             found = [[unit_scale(m) for m in row] for row in found]

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import heatlens
 from caffe_files import blob, caffemodel, opencv, random_weights, written
@@ -194,3 +195,49 @@ def test_broken_weights_give_one_clear_line(old: tuple[Path, Path], tmp_path: Pa
         heatlens.load(str(old[0]))
     with pytest.raises(ModelUnavailable, match="no file"):
         heatlens.load(str(old[0]), weights="gone.caffemodel")
+
+
+def test_ten_crops_of_a_photo_are_the_releases(tmp_path: Path) -> None:
+    """By hand: the photo squashed to 256x256, mean subtracted; ten crops of 224; W A of each, enlarged cubically to
+    224, pasted back and turned back, their magnitudes summed."""
+    prototxt = """input: "data" input_dim: 10 input_dim: 3 input_dim: 224 input_dim: 224
+    layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 6 kernel_size: 32 stride: 32 } }
+    layer { name: "r" type: "ReLU" bottom: "c" top: "c" }
+    layer { name: "gap" type: "Pooling" bottom: "c" top: "gap" pooling_param { pool: AVE global_pooling: true } }
+    layer { name: "fc" type: "InnerProduct" bottom: "gap" top: "fc" inner_product_param { num_output: 4 } }
+    layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }"""  # noqa: E501
+    files = written(tmp_path, prototxt)
+    subject = heatlens.load(f"caffe/{files[0]}", weights=files[1])
+    photo = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
+    found = heatlens.explain(subject, photo, method="cam", target=2, average="crops:absolute=true,cubic=true")
+
+    small = np.array(Image.fromarray(photo).resize((256, 256), Image.Resampling.BILINEAR), np.float32)
+    wide = torch.from_numpy(small[..., ::-1] - np.array([104, 117, 123], np.float32)).permute(2, 0, 1)
+    net, total = subject.model, torch.zeros(256, 256)
+    for top, left in ((0, 0), (0, 32), (32, 0), (32, 32), (16, 16)):
+        for mirrored in (False, True):
+            crop = wide[:, top : top + 224, left : left + 224]
+            crop = crop.flip(-1) if mirrored else crop
+            activations = net.get_submodule("r")(net.get_submodule("c")(crop[None]))
+            cam = torch.einsum("c,chw->hw", net.get_submodule("fc").weight[2], activations[0]).detach()
+            large = torch.nn.functional.interpolate(cam[None, None], (224, 224), mode="bicubic", antialias=True)[0, 0]
+            total[top : top + 224, left : left + 224] += (large.flip(-1) if mirrored else large).abs()
+    assert found.raw.shape == (256, 256)
+    np.testing.assert_allclose(found.raw, total.numpy() / 10, rtol=1e-3, atol=1e-4 * float(total.max()))
+    # the whole photo is explained, not only the centre that one crop sees; every method can look at crops
+    assert found.seen.all()
+    assert not heatlens.explain(subject, photo, method="cam", target=2).seen.all()
+    other = heatlens.explain(subject, photo, method=["layer_cam", "eigen_cam"], target=2, average="crops")
+    assert all(np.ptp(one.raw) > 0 for one in other)
+    # the score is that of the plain question
+    plain = subject.model(wide[None, :, 16:240, 16:240])[0, 2]
+    assert found.score == pytest.approx(float(plain), rel=1e-4)
+
+
+def test_crops_of_a_size_go_with_no_other_average(old: tuple[Path, Path]) -> None:
+    subject = heatlens.load(f"caffe/{old[0]}", weights=old[1])
+    asked = [heatlens.Recipe("cam", average="crops:size=29+33"), heatlens.Recipe("cam")]
+    with pytest.raises(BadValue, match="one average at a time"):
+        heatlens.attribute(subject, torch.zeros(1, 3, 40, 40), method=asked)
+    maps = heatlens.attribute(subject, torch.randn(2, 3, 40, 40), method="cam", average="crops:size=29+33", target=1)
+    assert maps.shape == (2, 40, 40)

@@ -78,7 +78,7 @@ _RECIPE_OPTIONS = (
     click.option(
         "--average",
         metavar="NAME",
-        help="Over flips, noise, path or scales; with settings: noise:samples=16,sigma=0.1.",
+        help="Over flips, noise, path, scales or crops; with settings: noise:samples=16,sigma=0.1.",
     ),
     click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the method; repeatable."),
 )
