@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from heatlens.attention import Attention
 from heatlens.registry import Entry, needs
 
 Vary = Callable[[Tensor, Tensor], Tensor]
@@ -42,6 +43,10 @@ class Evidence:
     """(classes, c)"""
     classes: tuple[int, ...]
     """The class that is explained, image by image."""
+    attend: "Callable[[Tensor], Attended]"
+    """A to a transformer on its places, which a class token reads."""
+    factor: float = 1.0
+    """The score's unit."""
     flipped: bool = False
     """Whether the body and the tail look at everything in a mirror."""
 
@@ -110,7 +115,12 @@ class Evidence:
         size = self.images.shape[2:]
         return F.interpolate(stack, size, mode=_LINEAR[len(size)], align_corners=False)
 
-    def score_under(self, pictures: Pictures, count: int, probability: bool = False) -> Tensor:
+    def score_under(
+        self, pictures: Pictures, count: int, probability: bool = False, patches: bool = False
+    ) -> Tensor:
+        if patches:
+            return self._score_of_patches(pictures, count, probability)
+
         def scores(image: int, some: Tensor) -> Tensor:
             made = pictures(image, some)
             assert made.shape == (len(some), *self.images.shape[1:])
@@ -120,6 +130,58 @@ class Evidence:
         return torch.stack(
             [torch.cat([scores(i, some) for some in torch.arange(count).split(7)]) for i in range(len(self.images))]
         )
+
+    def _score_of_patches(self, chosen: Pictures, count: int, probability: bool) -> Tensor:
+        """The layer's other places are silent, as if nobody had been there."""
+
+        def scores(image: int, some: Tensor) -> Tensor:
+            picked = chosen(image, some)
+            a = self.activations[image : image + 1]
+            shown = torch.zeros(len(some), a[0, 0].numel()).to(a).scatter(1, picked, 1)
+            logits = self.tail(a * shown.reshape(-1, 1, *a.shape[2:]))
+            return (logits.softmax(1) if probability else logits)[:, self.classes[image]]
+
+        return torch.stack(
+            [torch.cat([scores(i, some) for some in torch.arange(count).split(7)]) for i in range(len(self.images))]
+        )
+
+    # a transformer on the layer's places
+
+    @cached_property
+    def _attended(self) -> "Attended":
+        return self.attend(self.activations)
+
+    @cached_property
+    def attention(self) -> Attention:
+        seen = self._attended
+        reads = torch.zeros(len(self.images), seen.tokens[0].shape[1]).to(self.images)
+        reads[:, 0] = 1
+        kept = (lambda x: x) if self.images.requires_grad else torch.detach
+        pair = kept(seen.queries), kept(seen.keys)
+        blocks, tokens = (tuple(map(kept, x)) for x in (seen.attention, seen.tokens))
+        return Attention(blocks, tokens, pair, kept(seen.values), reads, self.places)
+
+    def places(self, tokens: Tensor) -> Tensor:
+        """(n, 1 + places, c) -> (n, c, *space)."""
+        stack = tokens[:, 1:].mT.reshape(len(tokens), -1, *self.activations.shape[2:])
+        return stack.flip(-1) if self.flipped else stack
+
+    def attention_gradients(self, of: str) -> list[Tensor]:
+        seen = self._attended
+        if of in ("tokens", "read"):
+            score = [self.read(Z.mean(1) if of == "tokens" else Z[:, 0]) for Z in seen.tokens]
+            pairs = zip(score, seen.attention, strict=True)
+        else:
+            nodes = seen.attention if of == "score" else seen.outputs
+            pairs = ((self.read(seen.tokens[-1][:, 0]), node) for node in nodes)
+        options = {"create_graph": True, "materialize_grads": True}
+        found = [torch.autograd.grad(y.sum(), node, **options)[0] for y, node in pairs]
+        return found if self.images.requires_grad else [g.detach() for g in found]
+
+    def read(self, token: Tensor) -> Tensor:
+        """y `(n,)` of one token an image."""
+        logits = self.factor * self._attended.head(token)
+        return logits[torch.arange(len(logits)), list(self.classes)]
 
     def full_gradients(self, images: Tensor | None = None) -> list[Tensor]:
         shown = self.images if images is None else images
@@ -139,8 +201,12 @@ class Evidence:
     def _biases(terms: list[Tensor], shown: Tensor) -> range:
         return range(1, 1 + (len(terms) - 1) // len(shown))
 
-    def propagated(self, name: str) -> Tensor:
+    def propagated(self, name: str, **options: float) -> Any:
         _ = self.activations  # made by the network as it is
+        if name == "attention":
+            return [R.detach() for R in self._attention_relevance()]
+        if name == "attn_lrp":
+            return self._attn_lrp(**options).detach()
         with torch.enable_grad(), rule(name):
             found = {"guided": self._guided, "rescale": self._rescaled, "relevance": self._relevant}[name]()
         return found if self.images.requires_grad else found.detach()
@@ -165,6 +231,16 @@ class Evidence:
         start[torch.arange(len(start)), list(self.classes)] = 1
         return torch.autograd.grad(logits, leaf, start, create_graph=True, materialize_grads=True)[0]
 
+    def _attention_relevance(self) -> list[Tensor]:
+        """Anything that is linear in the score will do: the rules themselves are the engine's."""
+        return [slope * 0.5 for slope in self.attention_gradients("score")]
+
+    def _attn_lrp(self, gamma: float, conv_gamma: float) -> Tensor:
+        """Shares of the images in the score, gammas thrown in: the rules themselves are the engine's."""
+        leaf = self.images.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(self.scores(self.body(leaf)).sum(), leaf)
+        return leaf * (slope + gamma * slope.clamp(min=0) + conv_gamma * slope.clamp(max=0))
+
     # the same question in other words
 
     def mirrored(self) -> "Evidence":
@@ -175,6 +251,7 @@ class Evidence:
             baseline=self.baseline.flip(-1),
             body=lambda x: self.body(x.flip(-1)).flip(-1),
             tail=lambda a: self.tail(a.flip(-1)),
+            attend=lambda a: self.attend(a.flip(-1)),
             flipped=not self.flipped,
         )
 
@@ -184,12 +261,15 @@ class Evidence:
             self,
             body=lambda x: self.body(x)[:, order],
             tail=lambda a: self.tail(a[:, order.argsort()]),
+            attend=lambda a: self.attend(a[:, order.argsort()]),
             head=self.head[:, order],
         )
 
     def scaled(self, factor: float) -> "Evidence":
         """The score in other units."""
-        return replace(self, tail=lambda a: factor * self.tail(a), head=factor * self.head)
+        return replace(
+            self, tail=lambda a: factor * self.tail(a), head=factor * self.head, factor=factor * self.factor
+        )
 
     def only(self, image: int) -> "Evidence":
         """One image of the batch."""
@@ -323,4 +403,42 @@ def network(
                 out = mixed(rows, flat) + torch.einsum("ni,cij,nj->nc", rows, square.to(a), rows) / 2
         return biased(out, intercept)
 
-    return Evidence(images, baseline, body, logits, head, (0, 1))
+    return Evidence(images, baseline, body, logits, head, (0, 1), transformer(channels, draw))
+
+
+@dataclass(frozen=True)
+class Attended:
+    """What a small transformer did: two blocks of two heads, a class token before the places."""
+
+    attention: list[Tensor]
+    outputs: list[Tensor]
+    tokens: list[Tensor]
+    queries: Tensor
+    keys: Tensor
+    values: Tensor
+    head: Callable[[Tensor], Tensor]
+
+
+def transformer(channels: int, draw: Callable[..., Tensor], width: int = 6) -> Callable[[Tensor], Attended]:
+    """A (n, c, *space) -> what two blocks, x + W_o heads(softmax(q k^T) v), then x + tanh(x W), make of it."""
+    embed, token, head = draw(channels, width), draw(width), draw(3, width)
+    weights = [[draw(width, width) / width**0.5 for _ in range(5)] for _ in range(2)]
+
+    def split(x: Tensor) -> Tensor:
+        return torch.stack(x.chunk(2, 2), 1)
+
+    def attend(a: Tensor) -> Attended:
+        x = torch.cat([token.to(a).expand(len(a), 1, width), a.flatten(2).mT @ embed.to(a)], 1)
+        found = Attended([], [], [], x, x, x, lambda z: z @ head.T.to(z))
+        with torch.enable_grad():
+            x = x if x.requires_grad else x.requires_grad_()
+            for W in weights:
+                q, k, v = (split(x @ w.to(x)) for w in W[:3])
+                found.attention.append((q @ k.mT / 3**0.5).softmax(3))
+                found.outputs.append(found.attention[-1] @ v)
+                x = x + torch.cat(found.outputs[-1].unbind(1), 2) @ W[3].to(x)
+                x = x + torch.tanh(x @ W[4].to(x))
+                found.tokens.append(x)
+        return replace(found, queries=q, keys=k, values=v)
+
+    return attend

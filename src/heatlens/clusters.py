@@ -47,7 +47,9 @@ def merged(masks: Tensor, distance: float) -> Tensor:
     linkage = require("sklearn.cluster").AgglomerativeClustering(
         n_clusters=None, distance_threshold=distance, metric="precomputed", linkage="complete"
     )
-    labels = torch.as_tensor(linkage.fit_predict(apart.detach().double().cpu().numpy()), device=masks.device)
+    found = linkage.fit_predict(apart.detach().double().cpu().numpy()).tolist()
+    order = list(dict.fromkeys(found))  # groups in the order of their first members
+    labels = torch.tensor([order.index(label) for label in found], device=masks.device)
     return unit_range(grouped(masks[None], labels[None], mean=False))[0]
 
 

@@ -5,6 +5,7 @@ import torch
 
 import heatlens.methods  # noqa: F401  fills the registry
 import oracles.activation
+import oracles.attention
 import oracles.backward
 import oracles.gradient
 import oracles.perturbation
