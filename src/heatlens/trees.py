@@ -24,16 +24,24 @@ def map_tensors(change: Callable[[Tensor], Tensor], tree: Tree) -> Tree:
 
 
 def main_tensor(tree: Tree) -> Tensor:
-    """What a layer says: its first floating-point tensor."""
+    """What a layer says: its first floating-point tensor; an int8 layer's as the numbers that it stands for."""
+    found = _main(tree)
+    return found.dequantize() if found.is_quantized else found
+
+
+def _main(tree: Tree) -> Tensor:
     for tensor in tensors(tree):
-        if tensor.is_floating_point():
+        if tensor.is_floating_point() or tensor.is_quantized:
             return tensor
     raise LayoutUnclear(f"a layer returned {type(tree).__name__} without any floating-point tensor", "a tensor")
 
 
 def with_main_tensor(tree: Tree, new: Tensor) -> Tree:
     """The same nesting with its main tensor replaced."""
-    return new if isinstance(tree, Tensor) else with_tensor(tree, main_tensor(tree), new)
+    old = _main(tree)
+    if old.is_quantized:
+        new = torch.quantize_per_tensor(new, old.q_scale(), old.q_zero_point(), old.dtype)
+    return new if isinstance(tree, Tensor) else with_tensor(tree, old, new)
 
 
 def with_tensor(tree: Tree, old: Tensor, new: Tensor) -> Tree:

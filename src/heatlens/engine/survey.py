@@ -41,11 +41,11 @@ class Found:
 def survey(model: nn.Module, inputs: Inputs) -> tuple[list[Found], Tree]:
     """The layers in the order in which they finished, and the outputs.  Open it inside `evaluating(model)`."""
     names = {module: name for name, module in model.named_modules()}
-    graph = isinstance(model, fx.GraphModule)
+    graph = isinstance(model, fx.GraphModule) or getattr(model, "is_graph", False)
     finished: list[tuple[nn.Module, tuple[int, ...], bool]] = []
 
     def note(module: nn.Module, args: object, output: Tree) -> None:
-        floats = [t for t in tensors(output) if t.is_floating_point()]
+        floats = [t for t in tensors(output) if t.is_floating_point() or t.is_quantized]
         finished.append((module, tuple(floats[0].shape) if floats else (), isinstance(output, Tensor)))
 
     with ExitStack() as hooks:
@@ -75,5 +75,11 @@ def survey(model: nn.Module, inputs: Inputs) -> tuple[list[Found], Tree]:
 def _part(module: nn.Module) -> Part:
     if isinstance(module, Tap):
         return module.part
-    trained, inside = (any(True for _ in found) for found in (module.parameters(), module.children()))
-    return Part(type(module).__name__, trained, not inside)
+    weights, inside = (any(True for _ in found) for found in (module.parameters(), module.children()))
+    return Part(type(module).__name__, weights or quantised(module), not inside)
+
+
+def quantised(model: nn.Module) -> bool:
+    """Whether some layer holds int8 weights of torch.ao, which are no parameters."""
+    rooms = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")
+    return any(type(module).__module__.startswith(rooms) for module in model.modules())

@@ -16,7 +16,7 @@ from ..engine.batching import one_at_a_time
 from ..errors import BadValue, ModelUnavailable
 from ..images import Preprocessing
 from .building import first_line
-from .lacking import LAYERS, Lacking
+from .lacking import PICTURES, Lacking
 from .layouts import Reading
 from .plain import patch_stride
 from .subject import Subject
@@ -24,8 +24,12 @@ from .subject import Subject
 _SCRIPT = (".ts", ".torchscript")
 ENDINGS = (".pt2", *_SCRIPT)
 """What the names of such files end in."""
-_EXPRESSION = re.compile(r'"expr_str": "(?!([\w\s+\-*/().,<>=]*)")|"expr_str": "[^"]*__')
-"""A size that is more than a formula of names and numbers."""
+_EXPRESSION = re.compile(r'"expr_str"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_FORMULA = re.compile(r"(?:\w+|'\w+'|[\s+\-*/(),<>=])*")
+_CALLS = frozenset({"", "Symbol", "Integer", "Rational", "Add", "Mul", "Pow", "Max", "Min", "Mod", "PythonMod"}) | {
+    "FloorDiv", "CeilDiv", "CleanDiv", "IntTrueDiv", "FloorToInt", "CeilToInt", "TruncToInt", "ModularIndexing"
+}  # fmt: skip
+"""What a size in a program may be made of; torch.export evaluates it as Python."""
 
 
 def from_file(path: str | Path) -> Subject:
@@ -45,7 +49,9 @@ def from_file(path: str | Path) -> Subject:
 def program(exported: torch.export.ExportedProgram, name: str = "exported program") -> Subject:
     """A program with its modules put back: layers have the names that they had before the export."""
     model = torch.export.unflatten(exported)
-    shapes = [n.meta["val"].shape for n in exported.graph.nodes if n.op == "placeholder" and n.name in _inputs(exported)]
+    shapes = [
+        n.meta["val"].shape for n in exported.graph.nodes if n.op == "placeholder" and n.name in _inputs(exported)
+    ]
     images = next((shape for shape in shapes if len(shape) > 2), None)
     if images is None:
         raise BadValue(f"{name} takes inputs of shapes {[tuple(s) for s in shapes]}", "images (n, channels, *size)")
@@ -78,7 +84,7 @@ def scripted(model: torch.jit.ScriptModule, name: str = "TorchScript") -> Subjec
         shown,
         layers=("image",),
         assumed=("preprocessing: 224x224, ImageNet mean and std",),
-        lacking=Lacking(LAYERS, "the layers of TorchScript cannot be looked into"),
+        lacking=Lacking(PICTURES, "the layers of TorchScript cannot be looked into"),
     )
 
 
@@ -109,13 +115,19 @@ def _check_plain(file: Path) -> None:
                 plain = "/sample_inputs/" in name and _tensors_only(archive.read(name))
             else:
                 plain = "/aotinductor/" not in name
-                plain &= not (name.endswith(".json") and _EXPRESSION.search(archive.read(name).decode("utf-8")))
+                plain &= not name.endswith(".json") or _only_formulas(archive.read(name).decode("utf-8"))
             if not plain:
                 raise ModelUnavailable(
                     f"{file.name} holds objects or compiled code in {name}, which heatlens does not load",
                     "a program of operations and tensors",
                     "save it again with torch.export.save",
                 )
+
+
+def _only_formulas(program: str) -> bool:
+    sizes = _EXPRESSION.findall(program)
+    calls = {call for size in sizes for call in re.findall(r"(\w*)\s*\(", size)}
+    return calls <= _CALLS and all(_FORMULA.fullmatch(size) and "__" not in size for size in sizes)
 
 
 def _tensors_only(content: bytes) -> bool:

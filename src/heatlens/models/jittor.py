@@ -7,13 +7,10 @@ import numpy as np
 from ..engine.jittor import JittorRuns
 from ..engine.shell import Shell
 from ..errors import BadValue
-from .lacking import Lacking
+from .lacking import SLOPES, Lacking
 from .subject import Subject
 
-_LACKING = Lacking(
-    frozenset({"curvature", "full_gradients", "propagated", "class_weights"}),
-    "Jittor is asked for what layers say and its first derivatives only",
-)
+_LACKING = Lacking(SLOPES, "Jittor is asked for what layers say and its first derivatives only")
 
 
 def made_with_jittor(model: Any) -> bool:

@@ -1,38 +1,39 @@
-"""Models that cannot give all the evidence that a torch module gives: which words, and why."""
+"""Models that cannot give all the evidence that a torch module gives: what they give, and why no more."""
 
 from dataclasses import dataclass
 from importlib import import_module
 
 from ..errors import EvidenceMissing
-from ..registry import EVIDENCE, METHODS, Entry, needs
+from ..registry import METHODS, Entry, needs
 
-DERIVATIVES = frozenset(
-    {"gradients", "perturbed", "gradients_with", "curvature", "full_gradients", "propagated", "class_weights"}
-)
-"""What is had only by looking at derivatives, or into modules of torch."""
-LAYERS = frozenset(EVIDENCE) - {"images", "baseline", "enlarge", "score_under"}
-"""What is had only by looking at a layer."""
+PICTURES = frozenset({"images", "baseline", "enlarge", "score_under"})
+"""What a network gives that only answers."""
+LAYERS = PICTURES | {"activations", "score_with"}
+"""What a network gives whose layers can be read and replaced."""
+SLOPES = LAYERS | {"gradients", "perturbed", "gradients_with"}
+"""What a network gives whose layers have gradients too."""
+_DERIVATIVES = frozenset({"gradients", "perturbed", "gradients_with", "curvature", "full_gradients", "propagated"})
 
 
 @dataclass(frozen=True)
 class Lacking:
-    """The evidence that a model does not give."""
+    """A model that gives less evidence than a torch module."""
 
-    words: frozenset[str]
+    gives: frozenset[str]
     why: str
     """As in "an ONNX Runtime session has none"."""
 
     def stops(self, entry: Entry) -> str:
         """The evidence that the method would need and does not get; empty where it works."""
-        missing = [word for word in needs(entry.function) if word in self.words]
-        if not missing and entry.optimises and "gradients" in self.words:
+        missing = [word for word in needs(entry.function) if word not in self.gives]
+        if entry.optimises and "gradients" not in self.gives:
             return "gradients"
         return missing[0] if missing else ""
 
     def check(self, entry: Entry) -> None:
         """`EvidenceMissing`, with the methods that work, for one that does not."""
         if word := self.stops(entry):
-            spoken = "gradients" if word in DERIVATIVES and "gradients" in self.words else word
+            spoken = "gradients" if word in _DERIVATIVES and "gradients" not in self.gives else word
             raise EvidenceMissing(
                 f"{entry.name} needs {spoken}; {self.why}", "", f"Methods that work: {', '.join(self.working())}"
             )

@@ -17,14 +17,14 @@ from ..images import Preprocessing
 from ..targets import Classes, classes_of
 from ..trees import Tree, close
 from .building import first_line
-from .lacking import DERIVATIVES, Lacking
+from .lacking import LAYERS, Lacking
 from .layouts import Reading
 from .onnx_graph import before_softmax, for_any_batch, input_shape, metadata, patch_of, read_graph
 from .onnx_to_torch import converted
 from .subject import Subject
 
 _RUNTIMES = ("torch", "onnxruntime")
-_NO_GRADIENTS = Lacking(DERIVATIVES, "an ONNX Runtime session has none")
+_NO_GRADIENTS = Lacking(LAYERS, "an ONNX Runtime session has none")
 _USUAL = 224
 
 
@@ -75,10 +75,14 @@ def _freed(graph: Any, name: str) -> tuple[Any, bool]:
     noise = _noise(graph, 2 * fixed)
     one_by_one = _said(Sessions(graph), noise[:fixed]), _said(Sessions(graph), noise[fixed:])
     together = _said(Sessions(free), noise)
-    if together is not None and all(close([t[i * fixed : (i + 1) * fixed] for t in together], one_by_one[i]) for i in (0, 1)):
+    if together is not None and all(
+        close([t[i * fixed : (i + 1) * fixed] for t in together], one_by_one[i]) for i in (0, 1)
+    ):
         return free, False
     if fixed > 1:
-        raise BadValue(f"{name} takes exactly {fixed} images", "a free number of images", "Export it with a dynamic batch")
+        raise BadValue(
+            f"{name} takes exactly {fixed} images", "a free number of images", "Export it with a dynamic batch"
+        )
     return graph, True
 
 
@@ -94,7 +98,9 @@ def _as_torch(graph: Any, alone: bool) -> tuple[nn.Module | None, str]:
     got = _tried(lambda: Inputs((noise,)).run(model), model)
     if isinstance(got, str):
         return None, got
-    return (model, "") if close(got, _said(Sessions(graph), noise)) else (None, "its outputs differ from ONNX Runtime's")
+    return (
+        (model, "") if close(got, _said(Sessions(graph), noise)) else (None, "its outputs differ from ONNX Runtime's")
+    )
 
 
 def _tried(run: Callable[[], Tree], model: nn.Module) -> Any:

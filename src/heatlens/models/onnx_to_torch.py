@@ -79,7 +79,9 @@ def _rewritten(model: Any) -> Any:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     constants = {tensor.name: tensor for tensor in copy.graph.initializer}
-    constants |= {n.output[0]: a.t for n in copy.graph.node if n.op_type == "Constant" for a in n.attribute if a.name == "value"}
+    constants |= {
+        n.output[0]: a.t for n in copy.graph.node if n.op_type == "Constant" for a in n.attribute if a.name == "value"
+    }
     for node in list(copy.graph.node):
         if node.op_type.startswith("Reduce") and node.op_type != "ReduceSum" and len(node.input) > 1:
             _axes_as_attribute(node, constants)

@@ -1,9 +1,7 @@
 """Any `nn.Module`, in eval mode or not, wrapped or not."""
 
-import torch
 from torch import nn
 
-from ..errors import BadValue
 from .layouts import Reading
 from .subject import Subject
 
@@ -22,12 +20,6 @@ def unwrapped(model: nn.Module) -> nn.Module:
 def plain(model: nn.Module, name: str = "") -> Subject:
     """A subject with nothing declared: ImageNet preprocessing is assumed, and said so."""
     model = unwrapped(model)
-    if isinstance(model, torch.jit.ScriptModule):
-        raise BadValue(
-            f"{type(model).__name__} is TorchScript, whose layers cannot be looked into",
-            "a torch.nn.Module",
-            "load the model from its Python code",
-        )
     return Subject(
         name or type(model).__name__,
         model,

@@ -7,23 +7,42 @@ from torch import nn
 
 from ..errors import BadValue, UnknownName, unknown
 from . import bundled as _bundled
+from . import caffe as _caffe
+from . import foreign as _foreign
+from . import mmpretrain as _mmpretrain
 from . import timm as _timm
 from . import torchvision as _torchvision
+from . import transformers as _transformers
 from .checkpoints import load_state
 from .plain import plain, unwrapped
+from .quantised import with_what_it_lacks
 from .subject import OVERRIDES, Subject
 
 _LIBRARIES: dict[str, Callable[[], list[str]]] = {
     "bundled": _bundled.names,
     "torchvision": _torchvision.names,
     "timm": _timm.names,
+    "mmpretrain": _mmpretrain.names,
+    "transformers": _transformers.names,
 }
+
+_NAMED: dict[str, Callable[..., Subject]] = {
+    "torchvision": _torchvision.torchvision,
+    "timm": _timm.timm,
+    "mmpretrain": _mmpretrain.mmpretrain,
+    "caffe": _caffe.caffe,
+    "transformers": _transformers.transformers,
+}
+"""What makes the subject of `LIBRARY/NAME`."""
 
 
 def load(model: "str | nn.Module | Subject", weights: Any = None, *, device: Any = None, **options: Any) -> Subject:
     """A model by name or as it is -> a `Subject` that can be explained.
 
-    model: `"bundled"` (ships with heatlens), `"torchvision/NAME"`, `"timm/NAME"`, a bare name of either, or any module.
+    model: `"bundled"` (ships with heatlens), `"torchvision/NAME"`, `"timm/NAME"`, a bare name of either,
+    `"transformers/NAME"` (of the hub, or a folder),
+    `"mmpretrain/NAME"` (config=FILE, cfg_options={…}), `"caffe/deploy.prototxt"`, a `.onnx`, `.pt2`
+    or `.torchscript` file, any module, a program of torch.export, a Keras model (torch backend) or a Jittor module.
     weights: a file (safetensors, or torch loaded safely), torchvision's enum names, "none" for random; None: the
     library's own.  Options named mean, std, size, resize, interpolation, classes, prefix_tokens, grid, layers, …
     override what the library declares; all others go to the model's constructor (`pad_type="same"`).
@@ -50,20 +69,37 @@ def names_by_library(library: str = "") -> dict[str, Callable[[], list[str]]]:
 
 def _subject(model: Any, weights: Any, options: dict[str, Any]) -> Subject:
     if isinstance(model, str):
-        return _named(model, weights, options)
+        subject = _named(model, weights, options)
+        subject.model.eval()  # made here, so no one's training is disturbed
+        return subject
+    inner = unwrapped(model) if isinstance(model, nn.Module) else None
+    if _transformers.made_here(inner) and options.keys() <= {"processor"}:
+        return _filled(_transformers.from_module(inner, **options), weights)
     if options:
         raise BadValue(f"{', '.join(options)} for a model that is already built", "arguments only with a model's name")
+    if (elsewhere := _foreign.from_object(model)) is not None:
+        return elsewhere
     if not isinstance(model, nn.Module | Subject):
         raise BadValue(f"a model of type {type(model).__name__}", "a name, a torch.nn.Module or a Subject")
-    subject = model if isinstance(model, Subject) else _module(unwrapped(model))
-    if weights not in (None, "none"):
-        load_state(subject.model, weights)
+    subject = model if isinstance(model, Subject) else with_what_it_lacks(_module(unwrapped(model)))
+    return _filled(subject, weights)
+
+
+def _filled(subject: Subject, weights: Any) -> Subject:
+    """A built model with the weights of a file, where one is named."""
+    if weights in (None, "none"):
+        return subject
+    if _mmpretrain.made_here(subject.model):
+        return _mmpretrain.filled(subject, weights)
+    load_state(subject.model, weights)
     return subject
 
 
 def _module(model: nn.Module) -> Subject:
     if type(model).__module__.startswith("timm.") and getattr(model, "pretrained_cfg", None):
         return _timm.from_module(model)
+    if _mmpretrain.made_here(model):
+        return _mmpretrain.from_module(model)
     return plain(model)
 
 
@@ -71,10 +107,12 @@ def _named(name: str, weights: Any, options: dict[str, Any]) -> Subject:
     if name in _bundled.names():
         return _bundled.bundled(name, weights, **options)
     library, slash, rest = name.partition("/")
-    if slash and library == "torchvision":
-        return _torchvision.torchvision(rest, weights, **options)
-    if slash and library == "timm":
-        return _timm.timm(rest, weights, **options)
+    if library in _NAMED and (slash or library == "mmpretrain"):
+        return _NAMED[library](rest, weights, **options)
+    if name.endswith(".prototxt"):
+        return _caffe.caffe(name, weights, **options)
+    if _foreign.is_file(name):
+        return _foreign.from_file(name, weights, **options)
     if name.startswith("hf_hub:"):
         return _timm.timm(name, weights, **options)
     return _bare(name, weights, options)

@@ -1,0 +1,41 @@
+"""What is no plain module of torch: files of exported networks, programs, and modules of other frameworks."""
+
+from typing import Any
+
+import torch
+
+from ..errors import BadValue
+from . import exported, jittor, keras
+from .onnx import onnx
+from .subject import Subject
+
+_FILES = (".onnx", *exported.ENDINGS)
+
+
+def is_file(name: str) -> bool:
+    """Whether a name is that of a file which holds a whole network."""
+    return name.lower().endswith(_FILES)
+
+
+def from_file(name: str, weights: Any = None, **options: Any) -> Subject:
+    """The network of an ONNX, torch.export or TorchScript file, which has its weights in it."""
+    if weights not in (None, "none"):
+        raise BadValue(f"weights={weights!r} for {name}", "none: the file has its own")
+    is_onnx = name.lower().endswith(".onnx")
+    runtime = options.pop("runtime", None) if is_onnx else None
+    if options:
+        raise BadValue(f"{', '.join(options)} for {name}", "runtime=… for an ONNX file, and what a person knows better")
+    return onnx(name, runtime) if is_onnx else exported.from_file(name)
+
+
+def from_object(model: Any) -> Subject | None:
+    """A subject of an exported program, TorchScript, a Keras model or a Jittor module; None for anything else."""
+    if isinstance(model, torch.export.ExportedProgram):
+        return exported.program(model)
+    if isinstance(model, torch.jit.ScriptModule):
+        return exported.scripted(model)
+    if keras.made_with_keras(model):
+        return keras.keras(model)
+    if jittor.made_with_jittor(model):
+        return jittor.jittor(model)
+    return None
