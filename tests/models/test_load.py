@@ -144,3 +144,7 @@ def test_every_layer_is_listed_and_one_recommended(model: nn.Module) -> None:
         ("head", "Linear", (2, 4), ()),
     ]
     assert [x.name for x in layers if x.recommended] == ["body"]
+
+
+def test_a_model_that_was_asked_for_by_name_is_ready_to_be_used() -> None:
+    assert not any(module.training for module in heatlens.load("torchvision/resnet18", "none").model.modules())
