@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evaluate.conftest import write_noise
 from PIL import Image
 
+from evaluate.conftest import write_noise
 from heatlens.errors import BadPhoto, BadValue, HeatlensError, UnknownName
 from heatlens.evaluate import Dataset, Item, Selection, dataset, open_dataset, read_subset
 from heatlens.evaluate.dataset import class_index
@@ -163,7 +163,10 @@ def test_cub(tmp_path: Path) -> None:
 def coco(path: Path) -> Path:
     square = [1.0, 1.0, 4.0, 1.0, 4.0, 3.0, 1.0, 3.0]
     told = {
-        "images": [{"id": 7, "file_name": "a.jpg", "height": 4, "width": 6}, {"id": 8, "file_name": "b.jpg", "height": 4, "width": 6}],
+        "images": [
+            {"id": 7, "file_name": "a.jpg", "height": 4, "width": 6},
+            {"id": 8, "file_name": "b.jpg", "height": 4, "width": 6},
+        ],
         "categories": [{"id": 18, "name": "dog"}, {"id": 3, "name": "cat"}],
         "annotations": [
             {"image_id": 7, "category_id": 18, "bbox": [1.0, 1.0, 3.0, 2.0], "segmentation": [square], "iscrowd": 0},

@@ -16,9 +16,9 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 import torch
-from evaluate.conftest import bright, evaluate_and_die, evaluate_here, request_of, tiny, write_spot
 from torch import Tensor
 
+from evaluate.conftest import bright, evaluate_and_die, evaluate_here, request_of, tiny, write_spot
 from heatlens.errors import BadValue, MissingExtra
 from heatlens.evaluate import Item, ModelRequest, Request, dataset, read_rows, run, with_centre
 from heatlens.evaluate.request import recipe_name
@@ -218,7 +218,7 @@ def test_two_runs_do_not_write_in_one_folder(noise: list[Path], tmp_path: Path) 
 
 @pytest.mark.parametrize("twice", [{"recipes": (Recipe(), Recipe())}, {"models": (tiny(), tiny())}, {"criteria": ()}])
 def test_what_cannot_be_told_apart_is_refused(noise: list[Path], twice: dict[str, Any]) -> None:
-    with pytest.raises(BadValue, match="asked for twice|no metric"):
+    with pytest.raises(BadValue, match=r"asked for twice|no metric"):
         request_of(noise, **twice)
 
 

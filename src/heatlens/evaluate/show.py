@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 from ..images.names import safe_name
 from ..images.write import write_bytes
-from ..measuring import find_criterion
 from .table import ALL, Group, Summary, best, groups
 
 _ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
@@ -85,14 +84,14 @@ def _cell(one: Summary) -> str:
 
 def write_curves(folder: Path, out: Path) -> list[Path]:
     """The mean over the photos of every metric that gives a row: a picture per model and metric, and one CSV of all."""
-    rows = [group for group in groups(folder) if find_criterion(group.metric).metric.curve and group.values.ndim == 2]
+    rows = [group for group in groups(folder) if group.values.ndim == 2 and len(group.known)]
     lines = ["model,recipe,metric,at,mean,photos"]
     drawn: dict[tuple[str, str], list[Group]] = {}
     for group in rows:
         drawn.setdefault((group.model, group.metric), []).append(group)
         recipe = f'"{group.recipe}"' if "," in group.recipe else group.recipe
         own = (group.model, recipe, f'"{group.metric}"' if "," in group.metric else group.metric)
-        lines += [f"{','.join(own)},{at:.6g},{y:.9g},{len(group.values)}" for at, y in zip(*_curve(group), strict=True)]
+        lines += [f"{','.join(own)},{at:.6g},{y:.9g},{len(group.known)}" for at, y in zip(*_curve(group), strict=True)]
     if not rows:
         return []
     table = write_bytes(out / "curves.csv", ("\n".join(lines) + "\n").encode())
@@ -101,7 +100,7 @@ def write_curves(folder: Path, out: Path) -> list[Path]:
 
 def _curve(group: Group) -> tuple[np.ndarray, np.ndarray]:
     """The share of the row that lies behind, and the mean."""
-    return np.linspace(0, 1, group.values.shape[1]), np.nanmean(group.values, 0)
+    return np.linspace(0, 1, group.values.shape[1]), group.known.mean(0)
 
 
 def _drawn(path: Path, curves: Sequence[Group]) -> Path:

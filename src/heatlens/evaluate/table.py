@@ -51,6 +51,12 @@ class Group:
     """(photos,), NaN where no class is known."""
     errors: int
 
+    @property
+    def known(self) -> NDArray[np.float64]:
+        """The values of the photos for which the metric is defined."""
+        undefined = np.isnan(self.values)
+        return self.values[~(undefined.all(1) if undefined.ndim > 1 else undefined)]
+
 
 def summarise(folder: Path, *, per_class: bool = False, samples: int = 1000) -> list[Summary]:
     """The table, in the order of the request; with `per_class` the mean over the classes and every class follow.
@@ -112,11 +118,10 @@ def _of_class(group: Group, label: float) -> Group:
 
 def _summary(group: Group, metric: Metric, about: int | str, samples: int) -> Summary:
     same = (group.model, group.recipe, group.metric, about)
-    defined = ~np.isnan(group.values.reshape(len(group.values), -1)).all(1)
-    photos = int(defined.sum())
+    known = group.known
+    photos = len(known)
     if not photos:
         return Summary(*same, nan, nan, nan, 0, group.errors, metric.better)
-    known = group.values[defined]
     low, high = bootstrap(known, metric.summary, samples if known.ndim == 1 else max(2, samples // _SEVERAL))
     return Summary(*same, float(metric.summary(known)), low, high, photos, group.errors, metric.better)
 

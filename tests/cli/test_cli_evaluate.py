@@ -1,0 +1,155 @@
+"""`heatlens evaluate` and `heatlens table`, as a person types them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heatlens.cli.evaluating import Evaluating
+from heatlens.evaluate import read_models
+
+
+@pytest.fixture
+def boxes(photos: list[Path]) -> Path:
+    rows = [f"{photo.name},{name},1,1,12,12" for photo, name in zip(photos, ("cat", "dog", "cow", "hen"), strict=True)]
+    file = photos[0].parent / "labels.csv"
+    file.write_text("\n".join(["file,class,x0,y0,x1,y1", *rows]))
+    return file
+
+
+def test_a_table_comes_out(run: Any, model: Any, boxes: Path) -> None:
+    said = run("evaluate", boxes, "--model", "tiny", "--method", "grad_cam", "--method", "hires_cam", "-o", "out")
+    assert (said.code, said.err) == (0, "")
+    lines = said.out.splitlines()
+    assert lines[0] == "4 photos x 1 model x 3 recipes x 2 metrics -> out"
+    assert lines[1] == "tiny"
+    assert [line.split()[0] for line in lines[2:]] == ["recipe", "grad_cam", "hires_cam", "centre"]
+    assert lines[2].split()[1:] == ["pointing_game", "↑", "energy_in_box", "↑", "photos", "errors"]
+    again = run("table", "out", "--format", "csv", "--rows", "rows.csv", "--curves", "curves")
+    assert again.out.splitlines()[0] == "model,recipe,metric,about,value,low,high,photos,errors,better"
+    assert again.err == "rows.csv\n"
+    assert Path("rows.csv").read_text().count("\n") == 1 + 4 * 3 * 2
+    assert run("table", "out", "--format", "markdown", "--per-class").out.startswith("### tiny\n")
+
+
+def test_photos_are_selected(run: Any, model: Any, boxes: Path) -> None:
+    Path("some.txt").write_text("photo0.png\nphoto1.png\nphoto3.png\n")
+    words = ("--subset", "some.txt", "--every", 2, "--start", 1, "--metric", "energy_in_box", "-q")
+    said = run("evaluate", boxes, "--model", "tiny", *words, "-o", "out")
+    assert (said.code, said.err) == (0, "")
+    rows = run("table", "out", "--rows", "rows.csv")
+    assert rows.code == 0
+    assert {line.split(",")[0].strip('"') for line in Path("rows.csv").read_text().splitlines()[1:]} == {"photo1.png"}
+
+
+def test_what_fails_for_every_photo_is_said_at_once(run: Any, model: Any, boxes: Path) -> None:
+    said = run("evaluate", boxes, "--model", "tiny", "--layers", "layer9", "--metric", "energy_in_box", "-o", "out")
+    assert said.code == 1
+    assert said.err.count("layer9'") == 1
+    assert said.err.startswith("tiny, grad_cam layers=layer9: ")
+    assert "  4\n" in said.out  # errors
+
+
+def test_another_request_is_refused(run: Any, model: Any, boxes: Path) -> None:
+    assert run("evaluate", boxes, "--model", "tiny", "-o", "out").code == 0
+    said = run("evaluate", boxes, "--model", "tiny", "-o", "out", "--seed", 3)
+    assert said.code == 2
+    assert said.err == (
+        "heatlens: out holds another evaluation: its seed is 0, not 3. Expected the request in out/request.json. "
+        "Repeat that one, or choose another folder.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("nowhere.csv",), "there is no nowhere.csv"),
+        (("photos/labels.csv", "--metric", "pointing"), "No metric is called 'pointing'. Close: pointing_game"),
+        (("photos/labels.csv", "--model", "a", "--model", "b", "--weights", "c"), "one --weights for several models"),
+        (("photos/labels.csv", "--dataset-arg", "rot=x"), "the form csv has no option 'rot'. Close: root"),
+        (("photos/labels.csv", "--models", "none.toml"), "the models 'none.toml'"),
+        (("photos/labels.csv", "--every", "2", "--start", "9"), "the selection leaves no photo"),
+    ],
+)
+def test_mistakes_are_said_before_anything_is_done(run: Any, boxes: Path, words: tuple[str, ...], error: str) -> None:
+    said = run("evaluate", *words, "-o", "out")
+    assert said.code == 2
+    assert error in said.err
+    assert not Path("out").exists()
+
+
+def test_several_models_with_weights_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "w.safetensors").write_bytes(b"")
+    (tmp_path / "models.toml").write_text(
+        '[a]\nmodel = "timm/x"\nweights = "w.safetensors"\nmean = [0.5, 0.5, 0.5]\npad_type = "same"\n'
+        '[b]\nmodel = "bundled"\n'
+    )
+    a, b = read_models(tmp_path / "models.toml")
+    assert (a.name, a.model, a.weights) == ("a", "timm/x", str(tmp_path / "w.safetensors"))
+    assert a.options == (("mean", (0.5, 0.5, 0.5)), ("pad_type", "same"))
+    assert (b.name, b.model, b.weights, b.options) == ("b", "bundled", None, ())
+
+
+def defaults(**changed: Any) -> dict[str, Any]:
+    from heatlens.cli.evaluate import evaluate
+
+    options = evaluate.make_context("evaluate", ["x"]).params
+    return {**{key: value for key, value in options.items() if key != "dataset"}, **changed}
+
+
+@pytest.mark.parametrize(
+    ("metric", "target", "asked"),
+    [
+        ("pointing_game", None, "label"),
+        ("deletion", None, None),
+        ("pointing_game", "prediction", None),
+        ("deletion", "dog", "dog"),
+    ],
+)
+def test_what_is_explained(boxes: Path, metric: str, target: str | None, asked: str | None) -> None:
+    request = Evaluating(str(boxes), defaults(metric=(metric,), target=target)).request()
+    assert request.target == asked
+    assert [m.name for m in request.models] == ["bundled"]
+
+
+def test_interrupted_it_says_how_to_carry_on(tmp_path: Path, photos: list[Path]) -> None:
+    """Ctrl-C on the real program, and the same command again."""
+    script = "from heatlens.cli import main; main()"
+    words = [
+        "evaluate",
+        "folder:photos",
+        "--metric",
+        "deletion:step=64",
+        "--part-size",
+        "1",
+        "-M",
+        "layer_cam",
+        "-o",
+        "out",
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def start() -> subprocess.Popen[str]:
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen([sys.executable, "-c", script, *words], cwd=tmp_path, env=environment, **pipes)
+
+    running = start()
+    while not list((tmp_path / "out").glob("parts/0*")) and running.poll() is None:
+        time.sleep(0.005)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=120)
+    assert running.returncode == 1
+    assert "heatlens: interrupted; the same command carries on in out" in err
+    assert "Traceback" not in err
+    done = len(list((tmp_path / "out").glob("parts/0*")))
+    assert 1 <= done < 4
+    out, _ = start().communicate(timeout=240)
+    assert "layer_cam" in out
+    assert len(list((tmp_path / "out").glob("parts/0*"))) == 4
+    assert json.loads((tmp_path / "out/request.json").read_text())["photos"]["count"] == 4

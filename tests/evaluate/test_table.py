@@ -1,0 +1,155 @@
+"""Tables of rows written by hand: means, intervals, classes, curves."""
+
+import csv
+import io
+from math import isnan, nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from PIL import Image
+
+from heatlens.errors import BadValue
+from heatlens.evaluate import Summary, as_csv, as_markdown, as_text, export, read_rows, summarise, write_curves
+from heatlens.evaluate.rows import PARTS, Row, write_part
+from heatlens.images import save_json
+
+LEVELS = 255
+
+
+def written(folder: Path, rows: list[Row], **record: list[str]) -> Path:
+    """A folder as a run leaves it."""
+    models = [{"name": name} for name in record.pop("models", ["m"])]
+    save_json(folder / "request.json", {"models": models, **record})
+    for part, at in enumerate(range(0, len(rows), 3)):
+        write_part(folder / PARTS / f"00-{part:06d}.parquet", rows[at : at + 3])
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two recipes; of 'good' six photos: 1 1 0 | 1 nan, and an error; classes 3 3 5 5 5."""
+    rows = [
+        Row(f"{i}.png", "m", "good", "energy_in_box", value, None, label)
+        for i, (value, label) in enumerate([(1.0, 3), (1.0, 3), (0.0, 5), (1.0, 5), (nan, 5)])
+    ]
+    rows += [Row("5.png", "m", "good", "energy_in_box", error="it is broken")]
+    rows += [Row(f"{i}.png", "m", "bad, worse", "energy_in_box", 0.25, None, 3) for i in range(6)]
+    rows += [Row(f"{i}.png", "m", "centre", "energy_in_box", 0.875, None, 3) for i in range(6)]
+    return written(
+        tmp_path / "out", rows, recipes=["bad, worse", "good", "centre"], metrics=["energy_in_box", "deletion"]
+    )
+
+
+def one(found: list[Summary], recipe: str, about: Any = "all", metric: str = "energy_in_box") -> Summary:
+    (summary,) = [s for s in found if (s.recipe, s.about, s.metric) == (recipe, about, metric)]
+    return summary
+
+
+def test_the_table_known_by_hand(folder: Path) -> None:
+    found = summarise(folder)
+    assert [s.recipe for s in found] == ["bad, worse", "bad, worse", "good", "good", "centre", "centre"]
+    good = one(found, "good")
+    assert (good.value, good.photos, good.errors, good.better) == (0.75, 4, 1, "higher")
+    # of 4 photos drawn from 3 hits and a miss, 1 hit or less has 5 % of the chance, 4 hits 32 %
+    assert (good.low, good.high) == (0.25, 1.0)
+    bad = one(found, "bad, worse")
+    assert (bad.value, bad.low, bad.high, bad.photos, bad.errors) == (0.25, 0.25, 0.25, 6, 0)
+    nothing = one(found, "good", metric="deletion")
+    assert isnan(nothing.value)
+    assert nothing.photos == 0
+
+
+def test_classes(folder: Path) -> None:
+    found = summarise(folder, per_class=True)
+    assert (one(found, "good", 3).value, one(found, "good", 3).photos) == (1.0, 2)
+    assert (one(found, "good", 5).value, one(found, "good", 5).photos) == (0.5, 2)
+    mean = one(found, "good", "mean over classes")
+    assert mean.value == 0.75
+    assert isnan(mean.low)
+    assert as_text(found).count("class 5") == 1
+
+
+def test_as_csv(folder: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(as_csv(summarise(folder)))))
+    assert rows[0] == {
+        "model": "m", "recipe": "bad, worse", "metric": "energy_in_box", "about": "all", "value": "0.25", "low": "0.25",
+        "high": "0.25", "photos": "6", "errors": "0", "better": "higher",
+    }  # fmt: skip
+    assert len(rows) == 6
+
+
+def test_as_markdown_and_text(folder: Path) -> None:
+    found = summarise(folder)
+    text = as_markdown(found)
+    assert text.splitlines()[:5] == [
+        "### m",
+        "",
+        "| recipe | energy_in_box ↑ | deletion ↓ | photos | errors |",
+        "| --- | --- | --- | --- | --- |",
+        "| bad, worse | 0.250 (0.250–0.250) | – | 6 | 0 |",
+    ]
+    assert "| good | **0.750 (0.250–1.000)** | – | 4 | 1 |" in text  # the centre is no contender
+    assert "0.750 (0.250–1.000)*" in as_text(found)
+    assert "0.875 (0.875–0.875)*" not in as_text(found)
+
+
+def test_a_metric_that_is_no_mean(tmp_path: Path) -> None:
+    """MaxBoxAcc: two photos, each hit at another level, never both: a half, though each alone is hit somewhere."""
+    rows = []
+    for i, level in enumerate((10, 20)):
+        hits = np.zeros(LEVELS)
+        hits[level] = 1
+        rows.append(Row(f"{i}.png", "m", "r", "max_box_acc", None, hits.tolist()))
+    rows.append(Row("2.png", "m", "r", "max_box_acc", None, [nan] * LEVELS))
+    (found,) = summarise(written(tmp_path, rows, recipes=["r"], metrics=["max_box_acc"]))
+    assert (found.value, found.photos, found.low, found.high) == (0.5, 2, 0.5, 1.0)
+
+
+def test_curves(tmp_path: Path) -> None:
+    rows = [Row(f"{i}.png", "a/b", "r", "max_box_acc", None, [float(i), 1.0, 0.5]) for i in range(2)]
+    rows += [
+        Row("2.png", "a/b", "r", "max_box_acc", None, [nan] * 3),
+        Row("3.png", "a/b", "r", "max_box_acc", error="no"),
+    ]
+    out = written(tmp_path / "out", rows, models=["a/b"], recipes=["r"], metrics=["max_box_acc"])
+    table, picture = write_curves(out, tmp_path / "curves")
+    lines = table.read_text().splitlines()
+    assert lines == [
+        "model,recipe,metric,at,mean,photos",
+        "a/b,r,max_box_acc,0,0.5,2",
+        "a/b,r,max_box_acc,0.5,1,2",
+        "a/b,r,max_box_acc,1,0.5,2",
+    ]
+    with Image.open(picture) as drawn:
+        assert len(np.unique(np.asarray(drawn.convert("RGB")).reshape(-1, 3), axis=0)) > 20
+
+
+def test_no_curves(folder: Path, tmp_path: Path) -> None:
+    assert write_curves(folder, tmp_path / "curves") == []
+
+
+def test_rows_are_exported(folder: Path, tmp_path: Path) -> None:
+    whole = pyarrow.parquet.read_table(export(folder, tmp_path / "all.parquet"))
+    assert whole.column_names == read_rows(folder).column_names
+    assert whole["photo"].to_pylist() == read_rows(folder)["photo"].to_pylist()
+    table = pyarrow.csv.read_csv(export(folder, tmp_path / "all.csv"))
+    assert table.num_rows == 18
+    assert table["error"].to_pylist().count("it is broken") == 1
+    with pytest.raises(BadValue, match=r"\.parquet or \.csv"):
+        export(folder, tmp_path / "all.xlsx")
+
+
+def test_what_is_no_evaluation(tmp_path: Path) -> None:
+    with pytest.raises(BadValue, match="there is no evaluation in"):
+        summarise(tmp_path)
+    save_json(tmp_path / "request.json", {"models": [], "recipes": [], "metrics": []})
+    with pytest.raises(BadValue, match="there are no results in"):
+        summarise(tmp_path)
+    (tmp_path / PARTS).mkdir()
+    (tmp_path / PARTS / "00-000000.parquet").write_bytes(b"no parquet")
+    with pytest.raises(BadValue, match="cannot be read"):
+        summarise(tmp_path)
