@@ -16,15 +16,18 @@ _EXTRA = {
 }
 
 
-def require(module: str) -> ModuleType:
-    """The module; `MissingExtra` with the install line where it is absent."""
+def require(module: str, *, extra: str | None = None) -> ModuleType:
+    """The module; `MissingExtra` with the install line where it is absent.
+
+    extra: what brings the module for this purpose, where another extra does too.
+    """
     package = module.partition(".")[0]
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != package:
             raise
-        extra = _EXTRA.get(package, package)
+        extra = extra or _EXTRA.get(package, package)
         raise MissingExtra(
             f"the package {package} is not installed", f"the extra {extra!r}", f'Run: pip install "heatlens[{extra}]"'
         ) from None

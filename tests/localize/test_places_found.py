@@ -56,6 +56,12 @@ def test_thresholds_of_every_kind() -> None:
     assert above(values, "fixed:-1").all()
 
 
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "skimage.filters", None)
+    with pytest.raises(MissingExtra, match=r'pip install "heatlens\[localize\]"'):
+        above(np.ones((3, 3), np.float32), "otsu")
+
+
 def test_pixels_that_were_not_seen_are_neither_marked_nor_counted() -> None:
     values = np.array([[9.0, 1.0, 0.6, 0.4]], np.float32)
     seen = np.array([[False, True, True, True]])

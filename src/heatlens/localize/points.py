@@ -39,7 +39,7 @@ def find_points(
 def _maxima(values: Map) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows and columns of the first pixel of every plateau that is higher than all around it, in reading order."""
     framed = np.pad(values, 1, constant_values=-np.inf)
-    highest = require("skimage.morphology").local_maxima(framed)[1:-1, 1:-1] & (values > -np.inf)
+    highest = require("skimage.morphology", extra="localize").local_maxima(framed)[1:-1, 1:-1] & (values > -np.inf)
     names, first = np.unique(regions(highest).labels, return_index=True)
     y, x = np.divmod(np.sort(first[names > 0]), values.shape[1])
     return y, x

@@ -37,7 +37,7 @@ def find_threshold(threshold: Threshold) -> Callable[[Map], float]:
     name, _, number = str(threshold).partition(":")
     match name:
         case "otsu" if not number:
-            return lambda values: float(require("skimage.filters").threshold_otsu(values))
+            return lambda values: float(require("skimage.filters", extra="localize").threshold_otsu(values))
         case "percentile":
             rank = _number(threshold, number, 0, 100)
             return lambda values: float(np.percentile(values, rank))
