@@ -19,7 +19,7 @@ def layers(model: str, part: str, **options: Any) -> None:
     from ..models.layers import list_layers
 
     subject = subject_from(model, options)
-    found = list_layers(subject.model, (subject.blank(),), {}, subject.reading)
+    found = list_layers(subject.model, (subject.blank(),), {}, subject.reading, subject.layers)
     rows = [layer for layer in found if part in layer.name or layer.recommended]
     table = [("layer", "type", "output", "map"), *map(_cells, rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]

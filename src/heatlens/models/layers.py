@@ -1,6 +1,6 @@
 """Every layer of a model, and which one to look at: the last whose map still carries gradient."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -33,13 +33,15 @@ class Layer:
     recommended: bool
 
 
-def list_layers(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> list[Layer]:
-    """Every layer that a forward pass goes through, in the order in which they finish."""
+def list_layers(
+    model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading, declared: Sequence[str] = ()
+) -> list[Layer]:
+    """Every layer that a forward pass goes through, in the order in which they finish; recommended are the declared."""
     inputs = Inputs(args, kwargs)
     with evaluating(model):
         found, outputs = survey(model, inputs)
-        best = _recommended(model, inputs, reading, found, outputs)
-    return [Layer(f.name, f.kind, f.shape, _space(f, inputs, reading), f.name == best) for f in found]
+        best = declared or (_recommended(model, inputs, reading, found, outputs),)
+    return [Layer(f.name, f.kind, f.shape, _space(f, inputs, reading), f.name in best) for f in found]
 
 
 def recommended_layer(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> str:
@@ -100,7 +102,7 @@ def _recommended(model: nn.Module, inputs: Inputs, reading: Reading, found: list
 
 def _candidates(found: list[Found], inputs: Inputs, reading: Reading, outputs: Tree) -> Iterator[Found]:
     """Trained layers with a space, the last first; not the head itself, nor single parts of an attention or MLP."""
-    classes = _classes(outputs)
+    classes = _classes(outputs) if reading.head else -1
     for layer in reversed(found):
         if not layer.trained or prod(_space(layer, inputs, reading)) < 2:
             continue

@@ -75,6 +75,8 @@ class Reading:
     """Whether the stride was read off a convolution, and declared by nobody."""
     padding: Padding | None = None
     """What the model adds to pictures by itself."""
+    head: bool = True
+    """Whether the outputs are scores of classes: a layer with one channel for each is then the head."""
 
     def of(self, layer: str, said: Tensor, images: Tensor) -> Layout:
         """The layout of what a layer said of some images (n, channels, *size)."""

@@ -18,13 +18,14 @@ def preprocessing_of(processor: Any) -> Preprocessing:
     normal = bool(said.get("do_normalize"))
     mean = tuple(said["image_mean"]) if normal else (0.0, 0.0, 0.0)
     offset = 1.0 if said.get("rescale_offset") else 0.0
+    power = 2 if said.get("include_top") else 1  # EfficientNet's divides by it once more
     return Preprocessing(
         size=size,
         resize=resize,  # type: ignore[arg-type]
         shorter_side=shorter,
         interpolation=_interpolation(said.get("resample")),  # type: ignore[arg-type]
         mean=tuple(float(m) + offset for m in mean),
-        std=tuple(map(float, said["image_std"])) if normal else (1.0, 1.0, 1.0),
+        std=tuple(float(s) ** power for s in said["image_std"]) if normal else (1.0, 1.0, 1.0),
         scale=float(said["rescale_factor"]) if said.get("do_rescale", True) else 1.0,
         channels="BGR" if said.get("do_flip_channel_order") else "RGB",
     )

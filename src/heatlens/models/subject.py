@@ -64,7 +64,7 @@ class Subject:
         if self.layers:
             return self.layers
         if "layer" not in self._found:
-            args = inputs or (self.blank(),)
+            args = inputs if inputs or kwargs else (self.blank(),)
             self._found["layer"] = recommended_layer(self.model, args, kwargs, self.reading)
         return (self._found["layer"],)
 

@@ -7,7 +7,7 @@ from torch import nn
 from ..errors import ModelUnavailable, unknown
 from ..images import Preprocessing
 from ..optional import require
-from ..targets import Classes
+from ..targets import Classes, Logit, Similarity
 from .building import built, unavailable
 from .checkpoints import load_state
 from .hub import check_reachable
@@ -50,7 +50,8 @@ def from_module(model: nn.Module, name: str = "") -> Subject:
         model,
         _preprocessing(model, config),
         imagenet_classes() if count == 1000 else Classes(),
-        Reading(prefix_tokens=prefix, patch=_patch(model)),
+        Reading(prefix_tokens=prefix, patch=_patch(model), head=count != 0),
+        usual=Logit() if count != 0 else Similarity(),
     )
 
 

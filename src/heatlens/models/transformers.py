@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from torch import nn
@@ -13,7 +14,7 @@ from ..images import Preprocessing
 from ..optional import require
 from ..targets import Classes, ClassTarget, Logit, Region, Similarity, classes_of
 from .building import first_line, unavailable
-from .checkpoints import load_state
+from .checkpoints import read_state
 from .hub import check_reachable
 from .imagenet import imagenet_classes
 from .layouts import Reading
@@ -78,14 +79,15 @@ def from_module(model: Any, name: str = "", processor: Any = None) -> Subject:
     if processor is None and where:
         processor = _beside(require("transformers"), where, local_files_only=True)
     shown, assumed = _shown(model, getattr(processor, "image_processor", processor))
+    usual = _usual(kind)
     subject = Subject(
         name or kind,
         model,
         shown,
         _labels(model.config) if kind.endswith((_CLASSIFIER, _SEGMENTATION)) else Classes(),
-        Reading(patch=patch_stride(model)),
+        Reading(patch=patch_stride(model), head=not isinstance(usual, Similarity)),
         assumed=assumed,
-        usual=_usual(kind),
+        usual=usual,
     )
     if not reads(model):
         return subject
@@ -116,28 +118,35 @@ def _kind(library: Any, config: Any, called: str) -> Any:
 
 
 def _model(kind: Any, where: str, called: str, config: Any, weights: Any) -> nn.Module:
-    if weights is None:
-        model, found = _had(
-            lambda: kind.from_pretrained(where, config=config, output_loading_info=True, trust_remote_code=False),
-            called,
+    """Built by the library itself, which knows how the names in its files became those of its modules."""
+    if weights == "none":
+        fresh: nn.Module = kind(config).eval()
+        return fresh
+    source: dict[str, Any] = {} if weights is None else {"state_dict": read_state(weights)}
+    model, found = _had(
+        lambda: kind.from_pretrained(
+            None if source else where, config=config, output_loading_info=True, trust_remote_code=False, **source
+        ),
+        called,
+    )
+    if missing := sorted(found["missing_keys"]):
+        raise ModelUnavailable(
+            f"the weights of {called} lack {len(missing)} of {kind.__name__} (first: {missing[0]})",
+            "weights of this very architecture",
+            'give weights=FILE, or weights="none" for random weights',
         )
-        if missing := sorted(found["missing_keys"]):
-            raise ModelUnavailable(
-                f"the weights of {called} lack {len(missing)} of {kind.__name__} (first: {missing[0]})",
-                "weights of this very architecture",
-                'give weights=FILE, or weights="none" for random weights',
-            )
-        return model  # type: ignore[no-any-return]
-    fresh: nn.Module = kind(config).eval()
-    if weights != "none":
-        load_state(fresh, weights)
-    return fresh
+    return model  # type: ignore[no-any-return]
 
 
 def _had(get: Callable[[], Any], called: str, arguments: dict[str, Any] | None = None) -> Any:
     """What a reader of transformers returns; in one line what went wrong."""
     try:
         return get()
+    except UnpicklingError:
+        raise ModelUnavailable(
+            f"the weights of {called} hold Python objects, which are not loaded because they can run code",
+            "safetensors, or a file of tensors only",
+        ) from None
     except OSError as error:  # of the hub, of the network, of the disk
         raise unavailable(called, error) from None
     except (ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:

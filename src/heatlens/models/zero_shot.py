@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..engine.evaluating import device_of, evaluating
+from ..errors import BadValue
 from ..targets import Classes, Logit
 from .subject import Subject
 
@@ -21,6 +23,7 @@ class ZeroShot(nn.Module):
     def __init__(self, model: nn.Module, texts: Tensor | None = None) -> None:
         super().__init__()
         self.model = model
+        self.texts: Tensor | None
         self.register_buffer("texts", texts, persistent=False)
 
     def forward(self, pixel_values: Tensor, **options: Any) -> dict[str, Tensor]:
@@ -44,6 +47,12 @@ class Texts:
     def embeddings(self, texts: Sequence[str]) -> Tensor:
         """(texts, d), of length 1."""
         inside: Any = self.model
+        if self.tokenizer is None:
+            raise BadValue(
+                f"texts for a {type(inside).__name__} with no tokenizer",
+                "the folder or hub name it came from, or processor=…",
+                'heatlens.load(model, processor=AutoProcessor.from_pretrained("…"))',
+            )
         tokens = self.tokenizer(
             list(texts),
             padding="max_length" if hasattr(inside, "logit_bias") else True,  # SigLIP has only seen full lines
@@ -57,7 +66,8 @@ class Texts:
     def classifying(self, subject: Subject, classes: Classes) -> Subject:
         """The subject whose classes are these texts."""
         model = ZeroShot(self.model, self.embeddings(classes.names))
-        return replace(subject, model=model, classes=classes, usual=Logit(), _found={})
+        reading = replace(subject.reading, head=True)
+        return replace(subject, model=model, classes=classes, reading=reading, usual=Logit(), _found={})
 
 
 def reads(model: nn.Module) -> bool:
@@ -72,4 +82,4 @@ def pooled(features: Any) -> Tensor:
 
 
 def unit(embeddings: Tensor) -> Tensor:
-    return embeddings / embeddings.norm(dim=-1, keepdim=True)
+    return F.normalize(embeddings, dim=-1)

@@ -68,7 +68,7 @@ class Region(_OneClass):
         if self.mask is None:
             raise BadValue("a region whose places are not settled", "target.settle(outputs) first, or mask=…")
         plane = column(scores, self._class)
-        mask = self.mask.tensor(tuple(plane.shape[1:]), plane)
+        mask: Tensor = self.mask.tensor(tuple(plane.shape[1:]), plane)
         total = (plane * mask).flatten(1).sum(1)
         return total / mask.sum() if self.reduce == "mean" else total
 
