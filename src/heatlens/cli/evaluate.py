@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from .options import Sections, model_options, recipe_options
+from .asking import recipe_options
+from .options import Sections, model_options
 
 
 @click.command(cls=Sections, short_help="Measure methods on a data set.")

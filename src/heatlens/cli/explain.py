@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from .options import Sections, asking_options, model_options, running_options
+from .asking import asking_options, running_options
+from .options import Sections, model_options
 
 
 @click.command(cls=Sections, short_help="Show where a model looks in photos.")

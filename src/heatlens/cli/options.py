@@ -18,7 +18,7 @@ _SECTIONS = {
     "Output": (
         "out",
         "save",
-        "format",
+        "formats",
         "cmap",
         "alpha",
         "contour",
@@ -53,101 +53,13 @@ _MODEL_OPTIONS = (
 )
 
 
-_RECIPE_OPTIONS = (
-    click.option(
-        "--method",
-        "-M",
-        metavar="NAME",
-        multiple=True,
-        default=("grad_cam",),
-        show_default=True,
-        help="How; repeatable. All of them: heatlens methods.",
-    ),
-    click.option(
-        "--layers",
-        "-l",
-        metavar="NAME",
-        multiple=True,
-        help="Where: heatlens layers MODEL; repeatable, several are fused.  [default: the recommended one]",
-    ),
-    click.option(
-        "--fuse",
-        metavar="NAME",
-        help="Of several layers: mean, maximum, product, tanh_maximum.  [default: the method's]",
-    ),
-    click.option(
-        "--average",
-        metavar="NAME",
-        help="Over flips, noise, path, scales or crops; with settings: noise:samples=16,sigma=0.1.",
-    ),
-    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the method; repeatable."),
-)
-
-
-def recipe_options(command: F) -> F:
-    """Add the options that say how a map is made."""
-    for option in reversed(_RECIPE_OPTIONS):
-        command = option(command)
-    return command
-
-
-_ASKING_OPTIONS = (
-    click.option(
-        "--model",
-        "-m",
-        metavar="NAME",
-        default="bundled",
-        show_default=True,
-        help="bundled, torchvision/NAME or timm/NAME. All of them: heatlens models.",
-    ),
-    recipe_options,
-    click.option(
-        "--target",
-        "-t",
-        metavar="CLASS",
-        multiple=True,
-        help="What: a class by name, index or wnid, '#2' for the second prediction, 'contrast:CLASS', "
-        "'probability:CLASS', 'rest:CLASS', 'negative:CLASS', 'sum:CLASS+CLASS'; repeatable.  "
-        "[default: the prediction]",
-    ),
-    click.option("--top", type=click.IntRange(1), metavar="K", help="The K strongest predictions."),
-)
-
-_RUNNING_OPTIONS = (
-    click.option(
-        "--batch-size", type=click.IntRange(1), metavar="N", default=8, show_default=True, help="Photos at once."
-    ),
-    click.option(
-        "--precision",
-        type=click.Choice(["fp32", "bf16", "fp16"]),
-        default="fp32",
-        show_default=True,
-        help="Of the network.",
-    ),
-    click.option(
-        "--compile",
-        is_flag=True,
-        help="Compile the network (torch.compile) for methods that ask it thousands of times.",
-    ),
-)
-
-
-def asking_options(command: F) -> F:
-    """Add the options that say which model is asked what, and how."""
-    return _with(_ASKING_OPTIONS, command)
-
-
-def running_options(command: F) -> F:
-    """Add the options that say how the work is done."""
-    return _with(_RUNNING_OPTIONS, command)
-
-
 def model_options(command: F) -> F:
     """Add the options that `subject_from` reads."""
-    return _with(_MODEL_OPTIONS, command)
+    return with_options(_MODEL_OPTIONS, command)
 
 
-def _with(options: tuple[Callable[[F], F], ...], command: F) -> F:
+def with_options(options: tuple[Callable[[F], F], ...], command: F) -> F:
+    """The command with all these options, listed in this order."""
     for option in reversed(options):
         command = option(command)
     return command

@@ -1,0 +1,91 @@
+"""Options that several commands share: what is asked of a model, and how the work is done."""
+
+import click
+
+from .options import F, with_options
+
+_RECIPE_OPTIONS = (
+    click.option(
+        "--method",
+        "-M",
+        metavar="NAME",
+        multiple=True,
+        default=("grad_cam",),
+        show_default=True,
+        help="How; repeatable. All of them: heatlens methods.",
+    ),
+    click.option(
+        "--layers",
+        "-l",
+        metavar="NAME",
+        multiple=True,
+        help="Where: heatlens layers MODEL; repeatable, several are fused.  [default: the recommended one]",
+    ),
+    click.option(
+        "--fuse",
+        metavar="NAME",
+        help="Of several layers: mean, maximum, product, tanh_maximum.  [default: the method's]",
+    ),
+    click.option(
+        "--average",
+        metavar="NAME",
+        help="Over flips, noise, path, scales or crops; with settings: noise:samples=16,sigma=0.1.",
+    ),
+    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the method; repeatable."),
+)
+
+
+def recipe_options(command: F) -> F:
+    """Add the options that say how a map is made."""
+    return with_options(_RECIPE_OPTIONS, command)
+
+
+_ASKING_OPTIONS = (
+    click.option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        default="bundled",
+        show_default=True,
+        help="bundled, torchvision/NAME or timm/NAME. All of them: heatlens models.",
+    ),
+    recipe_options,
+    click.option(
+        "--target",
+        "-t",
+        metavar="CLASS",
+        multiple=True,
+        help="What: a class by name, index or wnid, '#2' for the second prediction, 'contrast:CLASS', "
+        "'probability:CLASS', 'rest:CLASS', 'negative:CLASS', 'sum:CLASS+CLASS'; repeatable.  "
+        "[default: the prediction]",
+    ),
+    click.option("--top", type=click.IntRange(1), metavar="K", help="The K strongest predictions."),
+)
+
+_RUNNING_OPTIONS = (
+    click.option(
+        "--batch-size", type=click.IntRange(1), metavar="N", default=8, show_default=True, help="Photos at once."
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["fp32", "bf16", "fp16"]),
+        default="fp32",
+        show_default=True,
+        help="Of the network.",
+    ),
+    click.option(
+        "--compile",
+        is_flag=True,
+        help="Compile the network (torch.compile) for methods that ask it thousands of times.",
+    ),
+)
+
+
+def asking_options(command: F) -> F:
+    """Add the options that say which model is asked what, and how."""
+    return with_options(_ASKING_OPTIONS, command)
+
+
+def running_options(command: F) -> F:
+    """Add the options that say how the work is done."""
+    return with_options(_RUNNING_OPTIONS, command)
