@@ -16,7 +16,7 @@ from heatlens.cli import cli
 from heatlens.errors import BadValue
 from heatlens.targets import Similarity
 
-WORDS = "<pad> <s> </s> <unk> a photo of cat dog the very small , striped".split()
+WORDS = ["<pad>", "<s>", "</s>", "<unk>", "a", "photo", "of", "cat", "dog", "the", "very", "small", ",", "striped"]
 SIDES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 TEXTS = ["a photo of a cat", "a photo of a very small , striped dog"]
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 70, 3), np.uint8))
