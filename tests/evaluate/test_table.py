@@ -73,6 +73,12 @@ def test_classes(folder: Path) -> None:
     assert as_text(found).count("class 5") == 1
 
 
+def test_some_photos_only(folder: Path) -> None:
+    good = one(summarise(folder, photos={"1.png", "2.png", "5.png", "other.png"}), "good")
+    assert (good.value, good.photos, good.errors) == (0.5, 2, 1)
+    assert one(summarise(folder, photos=[]), "good").photos == 0
+
+
 def test_as_csv(folder: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(summarise(folder)))))
     assert rows[0] == {

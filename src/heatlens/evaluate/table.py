@@ -1,6 +1,6 @@
 """The table of an evaluation: one number per model, recipe and metric, with its interval."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from math import isnan, nan
 from pathlib import Path
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..measuring import Metric, bootstrap, find_criterion, mean_of_defined
+from ..optional import require
 from .rows import read_rows
 from .run import read_record
 
@@ -58,13 +59,16 @@ class Group:
         return self.values[~(undefined.all(1) if undefined.ndim > 1 else undefined)]
 
 
-def summarise(folder: Path, *, per_class: bool = False, samples: int = 1000) -> list[Summary]:
+def summarise(
+    folder: Path, *, photos: Collection[str] | None = None, per_class: bool = False, samples: int = 1000
+) -> list[Summary]:
     """The table, in the order of the request; with `per_class` the mean over the classes and every class follow.
 
+    photos: only the rows of these.
     samples: how often photos are drawn anew for the intervals; a fifth of that for metrics that give rows.
     """
     found = []
-    for group in groups(folder):
+    for group in groups(folder, photos):
         metric = find_criterion(group.metric).metric
         found.append(_summary(group, metric, ALL, samples))
         if per_class:
@@ -74,9 +78,12 @@ def summarise(folder: Path, *, per_class: bool = False, samples: int = 1000) -> 
     return found
 
 
-def groups(folder: Path) -> Iterator[Group]:
-    """The rows by model, recipe and metric, in the order of the request."""
+def groups(folder: Path, photos: Collection[str] | None = None) -> Iterator[Group]:
+    """The rows by model, recipe and metric, in the order of the request; of these photos only, if they are given."""
     record, rows = read_record(folder), read_rows(folder)
+    if photos is not None:
+        arrow = require("pyarrow")
+        rows = rows.filter(require("pyarrow.compute").is_in(rows["photo"], arrow.array(sorted(photos), arrow.string())))
     columns = {name: _codes(rows, name) for name in ("model", "recipe", "metric")}
     errors = rows["error"].is_valid().to_numpy(zero_copy_only=False)
     labels = rows["label"].cast("float64").to_numpy(zero_copy_only=False)
