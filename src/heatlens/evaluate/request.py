@@ -12,7 +12,6 @@ from ..measuring import Criterion, find_criterion
 from ..models import Subject
 from ..recipe import Recipe
 from ..registry import at_least, needs
-from .centre import centre
 from .dataset import Dataset, Item
 
 
@@ -113,8 +112,8 @@ class Unit:
 def with_centre(recipes: Sequence[Recipe], criteria: Iterable[Criterion]) -> tuple[Recipe, ...]:
     """The recipes, and the centre of the photo beside them where places are measured: what a map has to beat."""
     local = any({"boxes", "masks"} & set(needs(criterion.metric.function)) for criterion in criteria)
-    there = any(recipe.method is centre for recipe in recipes)
-    return (*recipes, Recipe(centre)) if local and not there else tuple(recipes)
+    there = any(recipe.method == "centre" for recipe in recipes)
+    return (*recipes, Recipe("centre")) if local and not there else tuple(recipes)
 
 
 def recipe_name(recipe: Recipe) -> str:

@@ -19,6 +19,6 @@ def centre(images: Tensor, *, sigma: float = 0.25) -> Maps:
     size = images.shape[2:]
     away = torch.zeros(size).to(images)
     for axis, side in enumerate(size):
-        at = (torch.arange(side).to(images) + 0.5) / side - 0.5
-        away = away + (at / sigma).square().reshape(-1, *[1] * (len(size) - 1 - axis))
+        at = (2 * torch.arange(side).to(images) + 1 - side) / side  # from -1 to 1, the same on both sides
+        away = away + (at / (2 * sigma)).square().reshape(-1, *[1] * (len(size) - 1 - axis))
     return (-away / 2).exp().repeat(len(images), *[1] * len(size))
