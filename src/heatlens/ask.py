@@ -16,10 +16,11 @@ from .errors import BadValue
 from .explanation import Explanation
 from .fusion import Fusion
 from .images import Photo, read_photo
-from .look import Seen, Wishes, look
+from .look import look
 from .models import Subject, subject_of
 from .models.plain import unwrapped
 from .recipe import Recipe, recipes
+from .seen import Seen, Wishes
 from .targets import ClassTarget, Target
 from .trees import map_tensors, tensors
 

@@ -15,11 +15,12 @@ from .engine.scene import Options, Scene
 from .errors import BadValue
 from .fusion import Fusion
 from .images import Photo, read_photo
-from .look import Wishes, look
+from .look import look
 from .measuring import Criterion, find_criterion
 from .metrics.truth import Truth
 from .models import Subject, subject_of
 from .recipe import Recipe, recipes
+from .seen import Wishes
 from .targets import Logit, Target
 from .witness import Showing, Witness
 
@@ -95,6 +96,13 @@ def measured(
     true = _true(truths, len(photos))
     wishes = Wishes(precision=precision_of(precision))
     prepared = [subject.prepare(photo) for photo in photos]
+    if len({image.shape for image, _ in prepared}) > 1:  # photos of their own sizes do not make a batch
+        given: dict[str, Any] = {"target": target, "seed": seed, "precision": precision}
+        alone = [
+            ([photo], [truth], _part(progress, i, len(photos)))
+            for i, (photo, truth) in enumerate(zip(photos, true, strict=True))
+        ]
+        return [measured(subject, p, recipes, criteria, t, progress=told, **given)[0] for p, t, told in alone]
     inputs = Inputs((subject.ready(torch.cat([image for image, _ in prepared])),))
     with evaluating(subject.model):
         seen = look(subject, inputs, recipes, [_targets(subject, target, true)], wishes)

@@ -1,14 +1,13 @@
 """Recipes and targets -> maps, with as few passes through the network as they need together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .averaging import Average, Crops, find_average
-from .engine.batching import Progress
 from .engine.evaluating import evaluating
 from .engine.evidence import Evidence
 from .engine.inputs import Inputs
@@ -20,6 +19,7 @@ from .notation import Maps, resize_maps, unit_scale
 from .notes import blank, guessed
 from .recipe import Recipe
 from .registry import needs
+from .seen import Seen, Wishes
 from .targets import (
     ClassTarget,
     Logit,
@@ -34,35 +34,6 @@ from .targets import (
     settle,
 )
 from .trees import Tree, rows
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """How a look is computed, and in what form its maps come."""
-
-    upsample: bool = True
-    """At the size of the model's input, else of the layer."""
-    differentiable: bool = False
-    precision: torch.dtype | None = None
-    progress: Progress | None = None
-    compiled: bool = False
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What came of it: `maps[recipe][target]` is (n, *space); `targets[target][image]` is settled."""
-
-    recipes: list[Recipe]
-    maps: list[list[Maps]]
-    targets: list[list[Target]]
-    scores: list[Tensor]
-    """One (n,) per target."""
-    probabilities: list[list[float | None]]
-    """[target][image]; None where a target has no class."""
-    ranking: Tensor | None
-    """Class probabilities (n, classes), where the outputs are class scores."""
-    notes: list[list[list[str]]]
-    """[recipe][target]: what the person should know."""
 
 
 def look(

@@ -17,10 +17,11 @@ from .engine.scene import Scene
 from .engine.scoring import Pictures, class_of, probabilities, score_pictures
 from .errors import BadPhoto, EvidenceMissing
 from .images import Placement
-from .look import Seen, Wishes, look
+from .look import look
 from .metrics.truth import Truth
 from .models import Subject
 from .notation import Maps, unit_peak, unit_range
+from .seen import Seen, Wishes
 from .targets import Logit, Target, score_each
 
 
