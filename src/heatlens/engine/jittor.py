@@ -44,7 +44,7 @@ class JittorRuns:
         leaving = [*(said[name] for name in wanted), *outputs]
         total = sum((var * _var(flow)).sum() for var, flow in zip(leaving, flows, strict=True))
         sources = [*([picture] if shown else []), *answers.values()]
-        found = [_tensor(var) for var in jittor.grad(total, sources)]
+        found: list[Tensor | None] = [_tensor(var) for var in jittor.grad(total, sources)]
         return found if shown else [None, *found]
 
     def _pass(self, picture: Any, given: Mapping[str, Any], wanted: Sequence[str]) -> tuple[dict[str, Any], list[Any]]:

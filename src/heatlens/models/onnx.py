@@ -1,6 +1,7 @@
 """ONNX files: through onnx2torch with gradients, checked against ONNX Runtime; else ONNX Runtime itself, without them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,13 +129,16 @@ def _noise(graph: Any, images: int) -> Tensor:
 
 def _preprocessing(said: dict[str, Any], channels: int, size: tuple[int, ...]) -> Preprocessing:
     usual = Preprocessing()
-    given = {key: _per_channel(said[key], channels) for key in ("mean", "std") if key in said}
-    grey = {"mean": (sum(usual.mean) / 3,), "std": (sum(usual.std) / 3,)} if channels == 1 else {}
-    return Preprocessing(**{"size": size, **grey, **given}) if len(size) == 2 else usual
+    if len(size) != 2 or channels not in (1, 3):
+        return usual
+    mean, std = (_per_channel(said.get(key, getattr(usual, key)), channels) for key in ("mean", "std"))
+    return replace(usual, size=size, mean=mean, std=std, channels="L" if channels == 1 else "RGB")
 
 
 def _per_channel(value: Any, channels: int) -> tuple[float, ...]:
-    return tuple(map(float, value)) if isinstance(value, list | tuple) else (float(value),) * channels
+    """One number for each; for one channel the mean of several."""
+    numbers = tuple(map(float, value)) if isinstance(value, list | tuple) else (float(value),)
+    return numbers * channels if len(numbers) == 1 else numbers if channels > 1 else (sum(numbers) / len(numbers),)
 
 
 def _classes(said: dict[str, Any]) -> Classes:

@@ -109,9 +109,9 @@ def _channels_first(model: Any) -> Any:
     onnx = require("onnx")
     graph, images = model.graph, model.graph.input[0]
     turned = onnx.helper.make_tensor_value_info(
-        "images", images.type.tensor_type.elem_type, [shape[0], shape[3], shape[1], shape[2]]
+        f"{images.name}_channels_first", images.type.tensor_type.elem_type, [shape[0], shape[3], shape[1], shape[2]]
     )
-    first = onnx.helper.make_node("Transpose", ["images"], [images.name], "to_channels_last", perm=[0, 2, 3, 1])
+    first = onnx.helper.make_node("Transpose", [turned.name], [images.name], "to_channels_last", perm=[0, 2, 3, 1])
     graph.node.insert(0, first)
     del graph.input[:]
     graph.input.append(turned)
