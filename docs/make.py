@@ -189,6 +189,7 @@ def pictures(subject: "heatlens.Subject") -> dict[str, Any]:
         "targets.jpg": _page(_asked(subject, cat, target=TARGETS)[1:]),
         "layers.jpg": _page(_layers(subject, cat), columns=4),
         "averages.jpg": _page(_averages(subject, cat)),
+        "boxes.jpg": _page([cell for photo in (cat, coffee) for cell in _boxes(subject, photo)], columns=4),
     }
 
 
@@ -198,6 +199,15 @@ def _first_cells(subject: "heatlens.Subject", photo: Any) -> Cells:
     e = heatlens.explain(subject, photo)
     said = ", ".join(f"{name} {p:.0%}" for name, p in e.predictions[:2])
     return [(Image.fromarray(photo), "a photo", said), (e.overlay(side=SIDE, peak=True), f"why {e.name}?", e.label[1])]
+
+
+def _boxes(subject: "heatlens.Subject", photo: Any) -> Cells:
+    """The box on the photo, and the map that it comes from."""
+    from heatlens.images import boxed
+
+    e = heatlens.explain(subject, photo, method="layer_cam")
+    drawn = boxed(e.photo.image(), [(box, (230, 159, 0), e.name) for box in e.boxes()])
+    return [(drawn, "explanation.boxes()", "above 20 % of the maximum"), (e.overlay(side=SIDE, boxes=True), *e.label)]
 
 
 def _asked(subject: "heatlens.Subject", photo: Any, **question: Any) -> Cells:

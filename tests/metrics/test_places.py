@@ -140,6 +140,14 @@ def test_a_filled_box_is_right_at_every_level_and_overlap() -> None:
     assert metric("max_box_acc_v2", heat, boxes).all()
 
 
+def test_half_of_the_box_is_enough() -> None:
+    heat = torch.zeros(2, SIDE, SIDE)
+    heat[0, :4, :9] = heat[1, :4, :8] = 1  # as inclusive boxes 0 0 9 4 and 0 0 8 4, of 0 0 9 9
+    boxes = tensors([(0, 0, 9, 9)]) * 2
+    assert metric("max_box_acc", heat, boxes)[:, 0].tolist() == [1, 0]
+    assert metric("max_box_acc_v2", heat, boxes).reshape(2, 3, 255)[..., 0].tolist() == [[1, 1, 0], [1, 0, 0]]
+
+
 def test_without_true_boxes_there_is_no_value() -> None:
     heat = torch.rand(1, SIDE, SIDE)
     for name in ("max_box_acc", "max_box_acc_v2"):
