@@ -205,9 +205,10 @@ def _boxes(subject: "heatlens.Subject", photo: Any) -> Cells:
     """The box on the photo, and the map that it comes from."""
     from heatlens.images import boxed
 
-    e = heatlens.explain(subject, photo, method="layer_cam")
-    drawn = boxed(e.photo.image(), [(box, (230, 159, 0), e.name) for box in e.boxes()])
-    return [(drawn, "explanation.boxes()", "above 20 % of the maximum"), (e.overlay(side=SIDE, boxes=True), *e.label)]
+    e = heatlens.explain(subject, photo, method="hires_cam")
+    boxes = e.boxes(threshold=0.5)
+    drawn = boxed(e.photo.image(), [(box, (230, 159, 0), e.name) for box in boxes])
+    return [(drawn, "boxes(threshold=0.5)", "half of the maximum"), (e.overlay(side=SIDE, boxes=boxes), *e.label)]
 
 
 def _asked(subject: "heatlens.Subject", photo: Any, **question: Any) -> Cells:
