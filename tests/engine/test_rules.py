@@ -273,6 +273,17 @@ def test_the_swift_copy_says_the_same(name: str) -> None:
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 
+def test_the_swift_copy_keeps_the_activations_that_norms_bring() -> None:
+    """timm's norms hold the ReLU that follows."""
+    model, images = timm_model("mobilenetv2_050")
+    model, images = model.double(), images.double()
+    with evaluating(model):
+        swift = swift_copy(model, Inputs((images,)))
+        assert norms(model) > 0
+        assert norms(swift) == 0
+        torch.testing.assert_close(swift(images), model(images))
+
+
 def test_the_swift_copy_does_not_call_the_users_hooks() -> None:
     model, images = Gap().eval(), torch.rand(1, 3, 8, 8)
     calls: list[int] = []

@@ -50,7 +50,7 @@ def _fold(model: nn.Module, inputs: Inputs) -> None:
         for parent in model.modules():
             for name, child in parent.named_children():
                 if child is norm:
-                    setattr(parent, name, nn.Identity())
+                    setattr(parent, name, nn.Sequential(*norm.children()))  # an activation that it brings (timm's do)
 
 
 def _pairs(model: nn.Module, inputs: Inputs) -> list[tuple[Any, Any]]:
