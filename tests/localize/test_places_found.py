@@ -152,6 +152,8 @@ def test_merged_boxes_have_little_in_common() -> None:
         ({"pick": "all", "min_area": 2}, BadValue),
         ({"pick": "all", "merge": -1}, BadValue),
         ({"pick": "release", "thresholds": (0, 300)}, BadValue),
+        ({"pick": "release", "threshold": 0.2}, BadValue),
+        ({"pick": "release", "refine": "grabcut"}, BadValue),
     ],
 )
 def test_wrong_wishes(how: Any, error: type) -> None:

@@ -261,6 +261,12 @@ def test_inclusive_boxes_overlap_by_half_where_half_open_ones_of_the_same_number
     assert overlap(first + one, second + one)[0, 0] == 0.5
 
 
+@pytest.mark.parametrize("box", [(3, 0, 3, 5), (4, 0, 3, 5), (0, 5, 9, 5), (0, 0, 1)])
+def test_boxes_that_are_none(box: Any) -> None:
+    with pytest.raises(BadValue, match="x0 < x1"):
+        Truth(3, (BOX, box))
+
+
 def test_photos_on_the_blacklist_have_no_error() -> None:
     assert math.isnan(localisation_error([(3, BOX)], Truth(3)))
     assert math.isnan(localisation_error([(3, BOX)], Truth(None, (BOX,))))

@@ -14,9 +14,7 @@ from .options import Sections, model_options
 @click.option(
     "--threshold",
     metavar="SHARE",
-    default="0.2",
-    show_default=True,
-    help="Above what the map counts: a share of its maximum, percentile:90, otsu or fixed:0.5.",
+    help="Above what the map counts: a share of its maximum, percentile:90, otsu or fixed:0.5.  [default: 0.2]",
 )
 @click.option(
     "--pick",

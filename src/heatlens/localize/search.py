@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import unknown
+from ..errors import BadValue, unknown
 from ..regions import Mask
 from .boxes import Box, find_boxes
 from .grabcut import grabcut
@@ -39,17 +39,20 @@ def search(
     pixels: NDArray[np.uint8],
     seen: Mask | None = None,
     *,
-    threshold: Threshold = 0.2,
+    threshold: Threshold | None = None,
     pick: str = "largest",
     refine: str | None = None,
     **settings: Any,
 ) -> list[Box]:
     """Boxes of a map (H, W), x0 y0 x1 y1, half-open, the first one the best guess; none where nothing is above.
 
-    threshold: a share of the maximum, "percentile:90", "otsu" or "fixed:0.5".  refine: "grabcut".
+    threshold: a share of the maximum (0.2), "percentile:90", "otsu" or "fixed:0.5".  refine: "grabcut".
     pick: "largest", "widest", "all" with min_area=0.01 and merge=0.5 (`find_boxes`), or "release", the CAM release's
     boxes, loose and tight, with thresholds of their own (`release_boxes`).  Raises BadValue, UnknownName.
     """
     if pick == "release":
+        if threshold is not None or refine is not None:
+            raise BadValue(f"threshold={threshold!r}, refine={refine!r}", "neither beside pick='release'")
         return release_boxes(values if seen is None else np.where(seen, values, 0), **settings)
-    return find_boxes(find_mask(values, pixels, seen, threshold=threshold, refine=refine), pick=pick, **settings)
+    mask = find_mask(values, pixels, seen, threshold=0.2 if threshold is None else threshold, refine=refine)
+    return find_boxes(mask, pick=pick, **settings)
