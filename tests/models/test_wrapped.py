@@ -1,7 +1,5 @@
-"""Networks inside wrappers, in half precision, and with int8 layers."""
+"""Whole models with several inputs and outputs, keywords, series and volumes, in wrappers and other precisions."""
 
-import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,122 +7,156 @@ import torch
 from torch import Tensor, nn
 
 import heatlens
-from heatlens.errors import EvidenceMissing
-from networks import timm_model, torchvision_model
-
-METHODS = ["grad_cam", "layer_cam", "ablation_cam", "eigen_cam"]
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+from heatlens.models.layouts import Reading, Tokens
+from networks import Gap, lively
 
 
-@pytest.fixture(scope="module")
-def resnet() -> tuple[nn.Module, Tensor]:
-    return torchvision_model("resnet18")
-
-
-@pytest.fixture(scope="module")
-def group() -> Iterator[None]:
-    """A process group of one."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=0, world_size=1)
-    yield
-    torch.distributed.destroy_process_group()
-
-
-@pytest.mark.usefixtures("group")
-@pytest.mark.parametrize(
-    "wrap",
-    [
-        lambda m: torch.compile(m, backend="eager"),
-        nn.DataParallel,
-        nn.parallel.DistributedDataParallel,
-        lambda m: torch.compile(nn.DataParallel(m), backend="eager"),
-    ],
-    ids=["compile", "DataParallel", "DDP", "both"],
-)
-def test_a_wrapper_changes_nothing(resnet: tuple[nn.Module, Tensor], wrap: object) -> None:
-    network, images = resnet
-    wrapped = wrap(network)  # type: ignore[operator]
-    assert heatlens.load(wrapped).default_layers(images) == ("layer4",)
-    ours = heatlens.attribute(wrapped, images, method=METHODS, target=3, layers="layer4")
-    theirs = heatlens.attribute(network, images, method=METHODS, target=3, layers="layer4")
-    for method in METHODS:
-        assert torch.equal(ours[method], theirs[method])
-
-
-@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16], ids=["fp16", "bf16"])
-def test_half_precision_gives_the_map_in_single(kind: torch.dtype) -> None:
-    network, images = torchvision_model("resnet18")
-    theirs = heatlens.attribute(network, images, method=METHODS, target=3, upsample=False)
-    ours = heatlens.attribute(network.to(kind), images, method=METHODS, target=3, upsample=False)
-    for method in METHODS:
-        assert ours[method].dtype == torch.float32
-        if method != "ablation_cam":  # which divides differences that half precision does not resolve
-            alike = torch.cosine_similarity(ours[method].flatten(1), theirs[method].flatten(1))
-            assert alike.min() > 0.98, method
-
-
-def _dynamic() -> tuple[nn.Module, nn.Module, Tensor]:
-    from torch.ao.quantization import quantize_dynamic
-
-    network, images = timm_model("vit_tiny_patch16_224", img_size=64, depth=2)
-    return network, quantize_dynamic(network, {nn.Linear}, dtype=torch.qint8), images
-
-
-def _static() -> tuple[nn.Module, nn.Module, Tensor]:
-    from torch.ao import quantization
-    from torchvision.models.quantization import resnet18
-
-    torch.manual_seed(0)
-    engines = torch.backends.quantized.supported_engines
-    torch.backends.quantized.engine = "x86" if "x86" in engines else "qnnpack"
-    network, images = resnet18(weights=None, num_classes=11).eval(), torch.rand(2, 3, 64, 64)
-    network.fuse_model()
-    plain, _ = torchvision_model("resnet18")
-    network.qconfig = quantization.get_default_qconfig(torch.backends.quantized.engine)
-    prepared = quantization.prepare(network)
-    prepared(images)
-    return plain, quantization.convert(prepared), images
-
-
-@pytest.mark.parametrize("make", [_dynamic, _static], ids=["dynamic", "static"])
-def test_int8_layers_are_read_and_replaced_without_gradients(make: object) -> None:
-    _, network, images = make()  # type: ignore[operator]
-    subject = heatlens.load(network)
-    (layer,) = subject.default_layers(images)
-    maps = heatlens.attribute(subject, images, method=["ablation_cam", "recipro_cam", "eigen_cam"], upsample=False)
-    assert all(bool(found.isfinite().all()) for found in maps.values())
-    assert bool(maps["eigen_cam"].any())
-    with pytest.raises(EvidenceMissing, match=r"^grad_cam needs gradients; int8 layers have none\. Methods that work: abl"):
-        heatlens.attribute(subject, images, layers=layer)
-
-
-def test_an_int8_transformer_attends_where_its_float_twin_does() -> None:
-    plain, network, images = _dynamic()
-    ours = heatlens.attribute(network, images, method="eigen_cam", layers="blocks.1.norm1", upsample=False)
-    theirs = heatlens.attribute(plain, images, method="eigen_cam", layers="blocks.1.norm1", upsample=False)
-    assert torch.cosine_similarity(ours.flatten(1), theirs.flatten(1)).min() > 0.95
-
-
-def test_the_replay_of_an_int8_layer_equals_replacing_its_output() -> None:
-    """Against a hook that hands on the changed numbers in the int8 units of the layer."""
-    _, network, images = _static()
-    one, shares = images[:1], torch.tensor([0.0, 0.3, 0.6, 1.0])
-
-    def scores(activations: Tensor, score_with: Any) -> Tensor:
-        y = score_with(lambda stack, k: stack * shares[k, None, None, None], len(shares))
-        return y[:, :, None] + 0 * activations[:, :1, :1, 0]
-
-    found = heatlens.attribute(network, one, method=scores, target=3, layers="layer3", upsample=False)
-    layer, said = network.get_submodule("layer3"), []
-    handle = layer.register_forward_hook(lambda module, args, output: said.append(output))
-    network(one)
+def by_hand(layer: nn.Module, run: Any, score: Any) -> Tensor:
+    """HiResCAM of a layer by torch's own hooks and autograd."""
+    seen: list[Tensor] = []
+    handle = layer.register_forward_hook(lambda m, a, out: seen.append(out))
+    outputs = run()
     handle.remove()
-    for k, share in enumerate(shares):
-        units = said[0].q_scale(), said[0].q_zero_point(), torch.quint8
-        new = torch.quantize_per_tensor(said[0].dequantize() * share, *units)
-        handle = layer.register_forward_hook(lambda module, args, output, new=new: new)
-        expected = network(one)[0, 3]
-        handle.remove()
-        torch.testing.assert_close(found[0, k, 0], expected)
+    return (seen[0] * torch.autograd.grad(score(outputs), seen[0])[0]).sum(1)
+
+
+class Patient(nn.Module):
+    """Facts (n, 2) first, then a picture; scores and an estimate come out, in a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Conv2d(1, 5, 3, padding=1)
+        self.facts = nn.Linear(2, 5)
+        self.head = nn.Linear(5, 3)
+
+    def forward(self, facts: Tensor, scan: Tensor | None = None, *, scale: float = 1.0) -> dict[str, Tensor]:
+        seen = self.body(scan).relu().mean((2, 3)) * self.facts(facts) * scale
+        return {"estimate": seen.sum(1), "logits": self.head(seen)}
+
+
+def test_the_picture_is_found_behind_other_inputs() -> None:
+    torch.manual_seed(0)
+    model, facts, scan = Patient().eval(), torch.randn(2, 2), torch.randn(2, 1, 6, 9)
+    expected = by_hand(model.body, lambda: model(facts, scan, scale=2.0), lambda out: out["logits"][:, 1].sum())
+    ask: dict[str, Any] = {"method": "hires_cam", "target": 1, "upsample": False, "scale": 2.0}
+    found = heatlens.attribute(model, facts, scan, **ask)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(heatlens.attribute(model, facts, scan=scan, **ask), expected)
+    torch.testing.assert_close(heatlens.attribute(model, facts=facts, scan=scan, **ask), expected)
+    assert heatlens.attribute(model, facts, scan, method="ablation_cam", target=1).shape == (2, 6, 9)
+
+
+def test_any_of_several_outputs_is_a_target() -> None:
+    torch.manual_seed(0)
+    model, facts, scan = Patient().eval(), torch.randn(2, 2), torch.randn(2, 1, 6, 9)
+    expected = by_hand(model.body, lambda: model(facts, scan), lambda out: out["estimate"].sum())
+    found = heatlens.attribute(
+        model, facts, scan, method="hires_cam", target=lambda out: out["estimate"], layers="body", upsample=False
+    )
+    torch.testing.assert_close(found, expected)
+
+
+class FromDict(nn.Module):
+    """One dict in, a tuple out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = Gap()
+
+    def forward(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        return self.net(batch["image"]) * batch["weight"], batch["weight"]
+
+
+def test_a_dict_of_inputs_and_a_tuple_of_outputs() -> None:
+    torch.manual_seed(0)
+    model, batch = FromDict().eval(), {"weight": torch.rand(2, 1) + 1, "image": torch.randn(2, 3, 8, 10)}
+    expected = by_hand(model.net.body, lambda: model(batch), lambda out: out[0][:, 2].sum())
+    ask: dict[str, Any] = {"layers": "net.body", "target": 2, "upsample": False}
+    torch.testing.assert_close(heatlens.attribute(model, batch, method="hires_cam", **ask), expected)
+    assert heatlens.attribute(model, batch, method="recipro_cam", **ask).shape == expected.shape
+
+
+def series() -> tuple[nn.Module, Tensor]:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv1d(2, 6, 5, padding=2), nn.ReLU(), nn.AvgPool1d(2), nn.Conv1d(6, 8, 3, padding=1),
+                          nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(8, 3))  # fmt: skip
+    return model.eval(), torch.randn(2, 2, 40)
+
+
+def volume() -> tuple[nn.Module, Tensor]:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv3d(1, 6, 3, padding=1), nn.ReLU(), nn.MaxPool3d(2), nn.Conv3d(6, 8, 3, padding=1),
+                          nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(8, 3))  # fmt: skip
+    return model.eval(), torch.randn(2, 1, 6, 8, 10)
+
+
+@pytest.mark.parametrize(("make", "size"), [(series, (20,)), (volume, (3, 4, 5))])
+def test_series_and_volumes(make: Any, size: tuple[int, ...]) -> None:
+    model, inputs = make()
+    assert heatlens.load(model).default_layers(inputs) == ("3",)
+    expected = by_hand(model[3], lambda: model(inputs), lambda out: out[:, 1].sum())
+    found = heatlens.attribute(model, inputs, method="hires_cam", target=1, upsample=False)
+    assert found.shape == (2, *size)
+    torch.testing.assert_close(found, expected)
+    for method in ("grad_cam", "layer_cam", "score_cam", "ablation_cam", "recipro_cam", "odam"):
+        assert heatlens.attribute(model, inputs, method=method, target=1).shape == (2, *inputs.shape[2:])
+
+
+@pytest.mark.parametrize("wrap", [nn.DataParallel, lambda model: torch.compile(model, backend="eager")])
+def test_wrapped_models_are_the_models_inside(wrap: Any) -> None:
+    torch.manual_seed(0)
+    model, images = Gap().eval(), torch.randn(2, 3, 8, 10)
+    expected = heatlens.attribute(model, images, layers="body", target=1)
+    torch.testing.assert_close(heatlens.attribute(wrap(model), images, layers="body", target=1), expected)
+
+
+@pytest.mark.parametrize(("dtype", "close"), [(torch.bfloat16, 0.05), (torch.float16, 0.02), (torch.float64, 1e-5)])
+def test_other_precisions_give_the_same_map(dtype: torch.dtype, close: float) -> None:
+    torch.manual_seed(0)
+    model, images = Gap().eval(), torch.randn(2, 3, 8, 10)
+    expected = heatlens.attribute(model, images, layers="body", target=1)
+    found = heatlens.attribute(model.to(dtype), images, layers="body", target=1)
+    assert found.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    assert float((found - expected).abs().max()) < close * float(expected.max())
+
+
+# tokens that nobody declared
+
+
+class Registers(nn.Module):
+    """A small transformer with prefix tokens and no word about them."""
+
+    def __init__(self, prefix: int, patch: int = 4) -> None:
+        super().__init__()
+        self.cut = nn.Conv2d(3, 16, patch, patch) if patch > 3 else nn.Sequential(nn.Conv2d(3, 16, 3, 4, 1))
+        self.extra = nn.Parameter(torch.randn(1, prefix, 16))
+        self.norm = nn.LayerNorm(16)
+        self.mix = nn.MultiheadAttention(16, 2, batch_first=True)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.cut(x).flatten(2).mT
+        tokens = torch.cat([self.extra.expand(len(x), -1, -1), tokens], 1)
+        seen = self.norm(tokens)
+        return self.head((tokens + self.mix(seen, seen, seen)[0]).mean(1))
+
+
+@pytest.mark.parametrize(("prefix", "patch", "said"), [(1, 4, False), (5, 4, True), (1, 3, True), (0, 3, False)])
+def test_guessed_prefix_tokens_are_said(prefix: int, patch: int, said: bool) -> None:
+    torch.manual_seed(0)
+    model, photo = Registers(prefix, patch), torch.rand(1, 3, 32, 32)
+    subject = heatlens.load(lively(model, photo), size=32, mean=0.5, std=0.5)
+    from PIL import Image
+
+    found = heatlens.explain(subject, Image.new("RGB", (40, 40), "red"), layers="norm")
+    words = f"{prefix} of the tokens of layer 'norm' were taken for no patches; prefix_tokens={prefix} confirms it"
+    assert (words in found.warnings) == said
+    sure = heatlens.explain(subject.overridden(prefix_tokens=prefix), Image.new("RGB", (40, 40), "red"), layers="norm")
+    assert not any("patches" in warning for warning in sure.warnings)
+    assert found.raw.shape == (8, 8)
+
+
+def test_a_library_s_patches_make_the_prefix_sure() -> None:
+    declared, measured = Reading(patch=(4, 4)), Reading(patch=(4, 4), measured=True)
+    layouts = [reading.layout("x", (1, 69, 16), 1, (32, 32)) for reading in (declared, measured)]
+    assert [isinstance(one, Tokens) and (one.prefix, one.guessed) for one in layouts] == [(5, False), (5, True)]

@@ -25,7 +25,8 @@ class Tail:
         self._model, self._layer, self._inputs, self._outputs = model, layer, inputs, outputs
         self._recorder = recorder
         self._last = recorder.calls - 1
-        self._tried = 1 if takes_one(model) else 2
+        # not as many as there are images: what does not expand would pass for expanded
+        self._tried = 1 if takes_one(model) else 3 if inputs.batch == 2 else 2
         self._recorded: tuple[int, int, Replay] | None = None
         self.way = self._cheapest_way()
 

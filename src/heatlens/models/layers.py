@@ -12,7 +12,7 @@ from ..engine.evaluating import evaluating
 from ..engine.inputs import Inputs
 from ..engine.scene import Options, Scene
 from ..engine.survey import Found, survey
-from ..errors import EvidenceMissing, LayoutUnclear
+from ..errors import BadValue, EvidenceMissing, LayoutUnclear
 from ..targets import Logit, Region, Target, logits_of, named_tensor, settle
 from ..trees import Tree, close, main_tensor, rows
 from .layouts import Reading, Tokens
@@ -83,6 +83,37 @@ def stages(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], read
         if prod(space) > 1:
             last[space] = layer.name
     return tuple(last[space] for space in sorted(last, key=prod, reverse=True))
+
+
+def blocks(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
+    """What each stage ends with, shallow to deep: of its layers the last of those that are least part of another."""
+    inputs = Inputs(args, kwargs)
+    with evaluating(model):
+        found, outputs = survey(model, inputs)
+        deepest = _recommended(model, inputs, reading, found, outputs)
+    last: dict[tuple[int, ...], str] = {}
+    for layer in found[: next((i for i, f in enumerate(found) if f.name == deepest), 0)]:
+        space = _space(layer, inputs, reading)
+        if prod(space) > 1 and layer.name.count(".") <= last.get(space, layer.name).count("."):
+            last[space] = layer.name
+    ordered = [last[space] for space in sorted(last, key=prod, reverse=True)]
+    return (*ordered[:-1], deepest) if deepest else tuple(ordered)
+
+
+def is_stage(name: str) -> bool:
+    """Whether a layer is named by its stage: "stage:-1" is the deepest, "stage:-2" the one before it."""
+    return name.startswith("stage:")
+
+
+def stage_layer(name: str, known: tuple[str, ...]) -> str:
+    """The layer that a stage ends with; of a network with fewer stages its nearest one."""
+    if not is_stage(name):
+        return name
+    try:
+        place = int(name.removeprefix("stage:"))
+    except ValueError:
+        raise BadValue(f"the layer {name!r}", 'a stage by number, such as "stage:-2"') from None
+    return known[max(-len(known), min(place, len(known) - 1))]
 
 
 def _recommended(model: nn.Module, inputs: Inputs, reading: Reading, found: list[Found], outputs: Tree) -> str | None:

@@ -14,7 +14,7 @@ from ..images import Photo, Placement, Preprocessing, prepare
 from ..images.geometry import black
 from ..targets import Classes, ClassTarget, Logit, Target, classes_of, parse_target
 from .lacking import Lacking
-from .layers import recommended_layer
+from .layers import blocks, recommended_layer
 from .layouts import Layout, Reading
 from .likeness import Reader, likeness
 
@@ -67,6 +67,15 @@ class Subject:
             args = inputs if inputs or kwargs else (self.blank(),)
             self._found["layer"] = recommended_layer(self.model, args, kwargs, self.reading)
         return (self._found["layer"],)
+
+    def stage_layers(self, *inputs: Any, **kwargs: Any) -> tuple[str, ...]:
+        """What the stages of the network end with, shallow to deep, the default layer last (found once)."""
+        key = "stages"
+        if key not in self._found:
+            args = inputs or (self.blank(),)
+            shallower = blocks(self.model, args, kwargs, self.reading)[:-1]
+            self._found[key] = "\n".join([*shallower, self.default_layers(*inputs, **kwargs)[-1]])
+        return tuple(self._found[key].split("\n"))
 
     def blank(self) -> Tensor:
         """An input of noise, to find out how the network is built."""
