@@ -1,15 +1,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+JITTOR := .venv-jittor
 JOBS ?= 2
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test test-jittor lint bench docs clean
 
 demo: $(READY)  ## explain two real photos offline and say where the pictures are
 	$(BIN)/python examples/demo.py
 
 test: $(READY)  ## everything that must hold
 	$(BIN)/python -m pytest -q -n $(JOBS)
+
+test-jittor: $(JITTOR)/.ready  ## Jittor beside torch, in an environment with numpy 1.26; the first run compiles Jittor
+	use_mkl=0 nvcc_path= $(JITTOR)/bin/python -m pytest -q tests/jittor
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -24,9 +28,15 @@ docs: $(READY)  ## the pages and pictures that are made from the code
 	$(BIN)/python docs/make.py
 
 clean:
-	rm -rf .venv heatlens-out demo-out .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv $(JITTOR) heatlens-out demo-out .pytest_cache .mypy_cache .ruff_cache
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[test,lint,demo]"
+	touch $@
+
+$(JITTOR)/.ready: pyproject.toml
+	@command -v g++ >/dev/null || { echo "Jittor compiles itself: test-jittor needs g++ and the headers of Python" >&2; exit 2; }
+	$(PYTHON) -m venv $(JITTOR)
+	$(JITTOR)/bin/python -m pip install -q -e ".[jittor]" "torchvision>=0.21" "pytest>=8"
 	touch $@

@@ -32,7 +32,9 @@ def _exported(network: nn.Module, images: Tensor, path: Path, *, dynamo: bool, f
     if dynamo:
         shapes = ({0: torch.export.Dim.DYNAMIC},) if free else None
         shown = images if free else images[:1]
-        torch.onnx.export(network, (shown,), path, dynamo=True, external_data=False, verbose=False, dynamic_shapes=shapes)
+        torch.onnx.export(
+            network, (shown,), path, dynamo=True, external_data=False, verbose=False, dynamic_shapes=shapes
+        )
     else:
         axes = {"images": {0: "n"}, "scores": {0: "n"}} if free else None
         names: dict[str, Any] = {"input_names": ["images"], "output_names": ["scores"], "dynamic_axes": axes}
@@ -90,7 +92,9 @@ def test_maps_are_those_of_the_network_that_was_exported(file: File, runtime: st
     ours = heatlens.attribute(subject, file.images, **asked)
     theirs = heatlens.attribute(file.network, file.images, layers=layer, **asked)
     for method in methods:
-        torch.testing.assert_close(ours[method], theirs[method], rtol=1e-3, atol=1e-4 * float(theirs[method].abs().max()))
+        torch.testing.assert_close(
+            ours[method], theirs[method], rtol=1e-3, atol=1e-4 * float(theirs[method].abs().max())
+        )
 
 
 def test_layers_have_the_same_names_in_both_runtimes(file: File) -> None:
@@ -116,7 +120,9 @@ def test_a_replay_is_the_graph_behind_the_layer_and_no_more(resnet: File) -> Non
         return session
 
     runtime._session = counting
-    ours = heatlens.attribute(subject, resnet.images, method="ablation_cam", target=3, layers="layer3/layer3/1/relu_1/Relu")
+    ours = heatlens.attribute(
+        subject, resnet.images, method="ablation_cam", target=3, layers="layer3/layer3/1/relu_1/Relu"
+    )
     theirs = heatlens.attribute(resnet.network, resnet.images, method="ablation_cam", target=3, layers="layer3")
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4 * float(theirs.abs().max()))
     assert [inputs for inputs, _ in opened] == [["images"], ["/layer3/layer3.1/relu_1/Relu_output_0"]]

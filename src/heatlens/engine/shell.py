@@ -1,7 +1,7 @@
 """A network that another framework runs, as a torch module: what its layers say goes through taps.
 
-A tap is a module without weights, named like the layer.  Whoever hooks it sees what the layer says, and may answer something
-else, from which the framework then goes on.  So capture, replay and gradients need to know nothing of the framework.
+A tap is a module without weights, named like the layer.  Whoever hooks it sees what the layer says, and may answer
+something else, from which the framework then goes on.  So capture, replay and gradients know nothing of the framework.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

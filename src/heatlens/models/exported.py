@@ -1,4 +1,4 @@
-"""Networks that left Python: programs of `torch.export` keep their modules, TorchScript shows only images and outputs."""
+"""Networks that left Python: programs of `torch.export` keep their modules, TorchScript only images and outputs."""
 
 import re
 from dataclasses import replace

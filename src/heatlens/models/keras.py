@@ -67,7 +67,7 @@ def keras(model: Any) -> Subject:
 class KerasNetwork(nn.Module):
     """A Keras model called as torch models are: pictures channels first, its layers as submodules, logits out.
 
-    Layers inside nested models are submodules too; those inside a layer of several parts (attention) are its own affair.
+    Layers inside nested models are submodules too; those inside a layer of several parts (attention) stay inside.
     """
 
     is_graph = True

@@ -1,4 +1,4 @@
-"""ONNX files: through onnx2torch with gradients, checked against ONNX Runtime; else ONNX Runtime itself, without them."""
+"""ONNX files: through onnx2torch with gradients, checked against ONNX Runtime; else ONNX Runtime, without them."""
 
 from collections.abc import Callable
 from dataclasses import replace
