@@ -207,13 +207,15 @@ def test_the_first_of_equal_peaks_is_pointed_at() -> None:
 
 def test_mean_iou_by_hand() -> None:
     heat = torch.zeros(3, 4, 4)
-    heat[0, 0], heat[1, 0, 0] = torch.tensor([1.0, 0.5, 0.4, 0.0]), 1
+    heat[0, 0], heat[1, 0, :2] = torch.tensor([1.0, 0.5, 0.4, 0.0]), 1
     mask = torch.zeros(3, 4, 4, dtype=torch.uint8)
     mask[:, 0, 1:3] = 1
     mask[:, 0, 0] = torch.tensor([0, 255, 0])
     none = [torch.zeros(0, 4)] * 3
-    assert metric("mean_iou", heat, none, mask).tolist() == pytest.approx([1 / 3, 0, 0])
-    assert metric("mean_iou", heat, none, mask, threshold=0.4).tolist() == pytest.approx([2 / 3, 0, 0])
+    assert metric("mean_iou", heat, none, mask).tolist() == pytest.approx(
+        [1 / 3, 1 / 2, 0]
+    )  # the pixel at 255 is not judged
+    assert metric("mean_iou", heat, none, mask, threshold=0.4).tolist() == pytest.approx([2 / 3, 1 / 2, 0])
     assert metric("mean_iou", heat, none, torch.full_like(mask, 255)).isnan().all()
 
 
