@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .explanation import Explanation
     from .judge import measure
     from .metrics.truth import Truth
-    from .models import Subject, load
+    from .models import Subject, cam_head, load
     from .recipe import Recipe
 
     def methods() -> list[str]:
@@ -33,6 +33,7 @@ _HOME = {
     "Subject": "models",
     "Truth": "metrics.truth",
     "attribute": "ask",
+    "cam_head": "models",
     "compose": "composing",
     "explain": "ask",
     "load": "models",
@@ -46,6 +47,7 @@ __all__ = [
     "Subject",
     "Truth",
     "attribute",
+    "cam_head",
     "compose",
     "explain",
     "load",
