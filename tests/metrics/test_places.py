@@ -212,9 +212,7 @@ def test_mean_iou_by_hand() -> None:
     mask[:, 0, 1:3] = 1
     mask[:, 0, 0] = torch.tensor([0, 255, 0])
     none = [torch.zeros(0, 4)] * 3
-    assert metric("mean_iou", heat, none, mask).tolist() == pytest.approx(
-        [1 / 3, 1 / 2, 0]
-    )  # the pixel at 255 is not judged
+    assert metric("mean_iou", heat, none, mask).tolist() == pytest.approx([1 / 3, 1 / 2, 0])  # 255: not judged
     assert metric("mean_iou", heat, none, mask, threshold=0.4).tolist() == pytest.approx([2 / 3, 1 / 2, 0])
     assert metric("mean_iou", heat, none, torch.full_like(mask, 255)).isnan().all()
 
