@@ -115,9 +115,7 @@ class Evidence:
         size = self.images.shape[2:]
         return F.interpolate(stack, size, mode=_LINEAR[len(size)], align_corners=False)
 
-    def score_under(
-        self, pictures: Pictures, count: int, probability: bool = False, patches: bool = False
-    ) -> Tensor:
+    def score_under(self, pictures: Pictures, count: int, probability: bool = False, patches: bool = False) -> Tensor:
         if patches:
             return self._score_of_patches(pictures, count, probability)
 
@@ -267,9 +265,7 @@ class Evidence:
 
     def scaled(self, factor: float) -> "Evidence":
         """The score in other units."""
-        return replace(
-            self, tail=lambda a: factor * self.tail(a), head=factor * self.head, factor=factor * self.factor
-        )
+        return replace(self, tail=lambda a: factor * self.tail(a), head=factor * self.head, factor=factor * self.factor)
 
     def only(self, image: int) -> "Evidence":
         """One image of the batch."""

@@ -13,7 +13,7 @@ Scoring = Literal["probability", "logit"]
 Enlarge = Callable[[Stack], Stack]
 """U: a stack at the size of the images."""
 Pictures = Callable[[int, Tensor], Tensor]
-"""pictures(i, k) -> (m, channels, *size): the variations k `(m,)` of image i; or (m, kept), the places that are shown."""
+"""pictures(i, k) -> (m, channels, *size): the variations k `(m,)` of image i; or (m, kept), the places shown."""
 
 
 class ScoreUnder(Protocol):

@@ -62,12 +62,16 @@ NOT_BLANK = {
     "tis": "as RISE",
     "vit_recipro_cam": "as Recipro-CAM",
     "attention_rollout": "knows no score, and a silent layer's tokens still attend to each other",
-    **dict.fromkeys(("generic_attention", "transformer_attribution", "legrad"), "there is a class token beside the layer"),
+    **dict.fromkeys(
+        ("generic_attention", "transformer_attribution", "legrad"), "there is a class token beside the layer"
+    ),
 }
 PROBABILITY = "asks for probabilities"
 NOT_SCALE_FREE = {
     **dict.fromkeys(("score_cam", "group_cam", "poly_cam", "rise", "occlusion", "lime", "tis", "vit_cx"), PROBABILITY),
-    **dict.fromkeys(("generic_attention", "transformer_attribution"), "(I + Abar_2)(I + Abar_1) mixes powers of the unit"),
+    **dict.fromkeys(
+        ("generic_attention", "transformer_attribution"), "(I + Abar_2)(I + Abar_1) mixes powers of the unit"
+    ),
     **dict.fromkeys(("ss_cam", "is_cam", "g_score_cam"), "takes a softmax of scores"),
     "opti_cam": "a step of Adam is long or short compared with 1e-8",
 }
@@ -194,7 +198,9 @@ def test_the_device_follows(entry: Entry) -> None:
             ),
             "full_gradients": lambda images=X: [images, A, A[:, :, 0, 0]],
             "propagated": lambda rule, **_: {"guided": X, "attn_lrp": X, "attention": [Att, Att]}.get(rule, A),
-            "attention": Attention((Att, Att), (A.flatten(2).mT,) * 2, (q, q), q, Att[:, 0, 0], lambda z: z.mT[..., None]),
+            "attention": Attention(
+                (Att, Att), (A.flatten(2).mT,) * 2, (q, q), q, Att[:, 0, 0], lambda z: z.mT[..., None]
+            ),
             "attention_gradients": lambda of: [q, q] if of == "outputs" else [Att, Att],
         }
         assert set(pretended) == set(EVIDENCE)

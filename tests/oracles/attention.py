@@ -27,6 +27,10 @@ def identity(tokens: int) -> Matrix:
     return [[float(i == j) for j in range(tokens)] for i in range(tokens)]
 
 
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
 def on_the_grid(e: Evidence, row: list[float]) -> Map:
     """What stands at the tokens behind the class token, place by place."""
     out = np.zeros(e.activations.shape[2:])
@@ -64,7 +68,10 @@ def generic_attention(e: Evidence, n: int) -> Map:
     R = identity(tokens)
     for Att, slope in zip(blocks, slopes_of(e, n), strict=True):
         bar = [
-            [sum(max(0.0, float(s[i, j] * a[i, j])) for a, s in zip(Att, slope, strict=True)) / len(Att) for j in range(tokens)]
+            [
+                sum(max(0.0, float(s[i, j] * a[i, j])) for a, s in zip(Att, slope, strict=True)) / len(Att)
+                for j in range(tokens)
+            ]
             for i in range(tokens)
         ]
         R = [[r + d for r, d in zip(row, more, strict=True)] for row, more in zip(R, times(bar, R), strict=True)]
@@ -152,7 +159,9 @@ def vit_recipro_cam(e: Evidence, n: int, gaussian: bool = True) -> Map:
 @oracle("vit_cx")
 @oracle("vit_cx", distance=0.6)
 @oracle("vit_cx", sigma=0.5, score="logit", seed=4)
-def vit_cx(e: Evidence, n: int, distance: float = 0.1, sigma: float = 0.1, score: str = "probability", seed: int = 0) -> Map:
+def vit_cx(
+    e: Evidence, n: int, distance: float = 0.1, sigma: float = 0.1, score: str = "probability", seed: int = 0
+) -> Map:
     X, size = image_of(e, n), tuple(e.images.shape[2:])
     masks = [spread(enlarged(channel, size)) for channel in stack_of(e, n)]
     M = [spread(sum(masks[k] for k in group)) for group in _complete_linkage(masks, distance)]

@@ -172,8 +172,8 @@ def relevances(
 ) -> tuple[list[Tensor], Tensor]:
     """R of every attention (n, heads, tokens, tokens), and of the images, image by image under a rule.
 
-    It starts as the derivative of the score by the class scores; with `of_score`, which asks for the images alone, times
-    these.
+    It starts as the derivative of the score by the class scores; with `of_score`, which asks for the images alone,
+    times these.
     """
     parts, shown = list[list[Tensor]](), list[Tensor]()
     for i, target in enumerate(targets):

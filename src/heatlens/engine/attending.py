@@ -47,8 +47,12 @@ class _Note:
     weights: bool = False
 
 
-SOFTMAXES = frozenset({F.softmax, torch.softmax, Tensor.softmax})
-PRODUCTS = frozenset({torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm})
+SOFTMAXES: frozenset[Operation] = frozenset({F.softmax, torch.softmax, Tensor.softmax})
+PRODUCTS: frozenset[Operation] = frozenset({torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm})
+_REARRANGING = frozenset(
+    {"permute", "transpose", "swapaxes", "swapdims", "movedim", "__get__", "linear", "conv1d", "conv2d", "flip", "roll"}
+)
+"""What mixes heads, queries and keys, although the shape may stay the same."""
 _MOST_NOTES = 8
 
 
@@ -78,7 +82,9 @@ class Attending(TorchFunctionMode):
             self._product(func, args, out, note)
         elif func in SOFTMAXES:
             self._note(out, note.pair if note else None, weights=True)
-        elif note is not None and note.tensor.shape == out.shape:  # a scale, a mask, a dropout, another type
+        elif (
+            note is not None and note.tensor.shape == out.shape and func.__name__ not in _REARRANGING
+        ):  # a scale, a mask, a dropout, another type
             self._note(out, note.pair, note.weights)
 
     def _product(self, func: Operation, args: tuple[Any, ...], out: Tensor, note: _Note | None) -> None:
@@ -105,9 +111,9 @@ def attending(model: nn.Module) -> Iterator[list[Attended]]:
     def leave(module: nn.Module, args: Any, output: Tree) -> None:
         inside = mode.found[starts.pop() :]
         said = next((t for t in tensors(output) if t.is_floating_point()), None)
-        if len(inside) == 1 and said is not None and said.ndim == 3:
-            if inside[0].outputs.shape[-2] in said.shape[:2]:
-                inside[0].block, inside[0].said = module, said
+        alone = len(inside) == 1 and said is not None and said.ndim == 3
+        if alone and said is not None and inside[0].outputs.shape[-2] in said.shape[:2]:
+            inside[0].block, inside[0].said = module, said
 
     with ExitStack() as stack:
         for module in model.modules():

@@ -123,11 +123,8 @@ def _positive(func: Operation, x: Tensor, weight: Tensor, bias: Tensor | None = 
         parts = _pulled(positive, R, x.clamp(min=0), x.clamp(max=0))
         return (parts[0] + parts[1],)
 
-    return (
-        _ruled(func(x.detach(), weight, bias, *args, **kw), back, x)
-        if x.requires_grad
-        else func(x, weight, bias, *args, **kw)
-    )
+    out: Tensor = func(x.detach(), weight, bias, *args, **kw)
+    return _ruled(out, back, x) if x.requires_grad else out
 
 
 def _gamma(
@@ -137,7 +134,7 @@ def _gamma(
 
     For negative inputs the two change places, as positive contributions are what gamma favours.
     """
-    out = func(x.detach(), weight, bias, *args, **kw)
+    out: Tensor = func(x.detach(), weight, bias, *args, **kw)
     if not x.requires_grad:
         return out
     up, down = weight + gamma * weight.clamp(min=0), weight + gamma * weight.clamp(max=0)
@@ -175,18 +172,18 @@ def _through(func: Operation, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return _ruled(out, lambda R, x: (R,), x) if x.requires_grad else out
 
 
-_ELEMENTWISE = (
+_ELEMENTWISE: tuple[Operation, ...] = (
     *(f for f, answer in relevance.ANSWERS.items() if answer is relevance._through),
     F.gelu, F.silu, F.sigmoid, F.tanh, F.hardswish, F.hardsigmoid, F.elu, F.leaky_relu, F.softplus, F.mish,
     torch.sigmoid, torch.tanh, Tensor.sigmoid, Tensor.tanh, torch.erf,
     F.layer_norm, torch.layer_norm, F.rms_norm, F.group_norm, F.normalize,
 )  # fmt: skip
-_TIMES = (
+_TIMES: tuple[Operation, ...] = (
     torch.mul, Tensor.mul, Tensor.mul_, Tensor.__mul__, Tensor.__rmul__, Tensor.__imul__,
 )  # fmt: skip
-_QUOTIENTS = (torch.div, Tensor.div, Tensor.__truediv__)
-_SUMS = (torch.add, Tensor.add, Tensor.add_, Tensor.__add__, Tensor.__iadd__, Tensor.__radd__)
-_MEANS = tuple(f for f, answer in relevance.ANSWERS.items() if answer is relevance._mean)
+_QUOTIENTS: tuple[Operation, ...] = (torch.div, Tensor.div, Tensor.__truediv__)
+_SUMS: tuple[Operation, ...] = (torch.add, Tensor.add, Tensor.add_, Tensor.__add__, Tensor.__iadd__, Tensor.__radd__)
+_MEANS: tuple[Operation, ...] = tuple(f for f, answer in relevance.ANSWERS.items() if answer is relevance._mean)
 _DENSE, _CONVOLUTIONS = (F.linear,), (torch.conv1d, torch.conv2d, torch.conv3d)
 
 _COMMON: dict[Operation, Answer] = {

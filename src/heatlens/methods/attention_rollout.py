@@ -26,8 +26,18 @@ Heads = Literal["mean", "min", "max"]
 def attention_rollout(attention: Attention, *, heads: Heads = "mean", discard: float = 0.0) -> Maps:
     if not 0 <= discard < 1:
         raise BadValue(f"the setting discard={discard}", "at least 0 and below 1")
-    fuse = {"mean": lambda Att: Att.mean(1), "min": lambda Att: Att.amin(1), "max": lambda Att: Att.amax(1)}[heads]
-    return attention.seen(chained([_with_residual(_without(fuse(Att), discard)) for Att in attention.blocks]))
+    fused = [_fused(Att, heads) for Att in attention.blocks]
+    return attention.seen(chained([_with_residual(_without(A, discard)) for A in fused]))
+
+
+def _fused(Att: Tensor, heads: Heads) -> Tensor:
+    match heads:
+        case "mean":
+            return Att.mean(1)
+        case "min":
+            return Att.amin(1)
+        case "max":
+            return Att.amax(1)
 
 
 def _with_residual(A: Tensor) -> Tensor:

@@ -1,5 +1,5 @@
-"""AttnLRP: Attention-Aware Layer-Wise Relevance Propagation for Transformers.  Reduan Achtibat, Sayed Mohammad Vakilzadeh
-Hatefi, Maximilian Dreyer, Aakriti Jain, Thomas Wiegand, Sebastian Lapuschkin, Wojciech Samek.  ICML 2024,
+"""AttnLRP: Attention-Aware Layer-Wise Relevance Propagation for Transformers.  Reduan Achtibat, Sayed Mohammad
+Vakilzadeh Hatefi, Maximilian Dreyer, Aakriti Jain, Thomas Wiegand, Sebastian Lapuschkin, Wojciech Samek.  ICML 2024,
 arXiv:2402.05602.
 
     R = y at the class, sent back by layer-wise relevance propagation

@@ -6,8 +6,8 @@ Siebert, Olivier Cornu, Christophe De Vleeschouwer.  ICCV Workshops 2023.
     s_i = y( the image's patches where M_i = 1 alone )
     L   = sum_i s_i M_i / sum_i M_i
 
-The other patches are not blackened: their tokens never enter the first block.  y is the class's probability.  1024 masks
-are the authors' default; a few hundred give a rough map.  Their k-means starts at random, and so does this one.
+The other patches are not blackened: their tokens never enter the first block.  y is the class's probability.  1024
+masks are the authors' default; a few hundred give a rough map.  Their k-means starts at random, and so does this one.
 """
 
 import torch

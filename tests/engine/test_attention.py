@@ -1,0 +1,431 @@
+"""Attention written out: the same outputs, the same probabilities, the model untouched; LRP through transformers."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import heatlens
+from heatlens.engine import rules
+from heatlens.engine.attended import AttendedPass, relevances
+from heatlens.engine.attending import attending
+from heatlens.engine.evaluating import evaluating
+from heatlens.engine.inputs import Inputs
+from heatlens.engine.scene import Options, Scene
+from heatlens.errors import EvidenceMissing, ScoreIndifferent
+from heatlens.targets import Logit
+from networks import lively, timm_model, transformers_model
+
+SMALL = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 3, "intermediate_size": 48, "image_size": 32}
+Made = tuple[nn.Module, Tensor]
+
+
+def small_timm(name: str, size: int = 32, **arguments: Any) -> Made:
+    return timm_model(name, size, **{"img_size": size, "embed_dim": 24, "depth": 3, "num_heads": 3, **arguments})
+
+
+def hugging(name: str, attention: str, **arguments: Any) -> Made:
+    model, images = transformers_model(name, 32, **SMALL, patch_size=8, **arguments)
+    model.set_attn_implementation(attention)
+    return model, images
+
+
+def torchvision_vit() -> Made:
+    from torchvision.models import VisionTransformer
+
+    torch.manual_seed(0)
+    images = torch.rand(2, 3, 32, 32)
+    return lively(VisionTransformer(32, 8, 3, 3, 24, 48, num_classes=11), images), images
+
+
+MODELS: dict[str, Callable[[], Made]] = {
+    "torchvision": torchvision_vit,
+    "timm fused": lambda: small_timm("vit_tiny_patch16_224", patch_size=8),
+    "timm distilled": lambda: small_timm("deit_tiny_distilled_patch16_224", patch_size=8),
+    "timm registers": lambda: small_timm("vit_small_patch14_reg4_dinov2", patch_size=8),
+    "timm mean": lambda: small_timm("vit_tiny_patch16_224", patch_size=8, global_pool="avg"),
+    "timm pooled by attention": lambda: small_timm("vit_base_patch16_siglip_224", patch_size=8),
+    "timm relative positions": lambda: small_timm("beit_base_patch16_224", patch_size=8),
+    "transformers sdpa": lambda: hugging("ViT", "sdpa"),
+    "transformers eager": lambda: hugging("ViT", "eager"),
+    "transformers registers": lambda: hugging("Dinov2WithRegisters", "sdpa"),
+}
+PREFIX = {"timm distilled": 2, "timm registers": 5, "timm pooled by attention": 0, "transformers registers": 5}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def made(request: pytest.FixtureRequest) -> tuple[str, nn.Module, Tensor]:
+    model, images = MODELS[request.param]()
+    return request.param, model.double(), images.double()
+
+
+def looked(model: nn.Module, images: Tensor, **options: Any) -> Scene:
+    subject = heatlens.load(model)
+    return Scene(
+        model, Inputs((images,)), [], subject.layout, torch.zeros_like(images), Options(graph=False, **options)
+    )
+
+
+@pytest.fixture
+def seen(made: tuple[str, nn.Module, Tensor]) -> Iterator[tuple[str, Scene, AttendedPass]]:
+    name, model, images = made
+    with evaluating(model):
+        scene = looked(model, images)
+        yield name, scene, AttendedPass(scene)
+
+
+Seen = tuple[str, Scene, AttendedPass]
+
+
+def test_the_outputs_are_the_models_own(seen: Seen) -> None:
+    _, scene, written_out = seen
+    got, expected = (getattr(x, "logits", x) for x in (written_out.outputs, scene.outputs))
+    torch.testing.assert_close(got.detach(), expected, rtol=1e-9, atol=1e-11)
+
+
+def test_blocks_are_rows_that_sum_to_one_in_the_order_of_the_network(seen: Seen) -> None:
+    name, scene, written_out = seen
+    attention = written_out.attention([Logit(1)] * 2)
+    tokens = 16 + PREFIX.get(name, 1)
+    assert [tuple(Att.shape) for Att in attention.blocks] == [(2, 3, tokens, tokens)] * 3
+    for Att in attention.blocks:
+        torch.testing.assert_close(Att.sum(3), torch.ones(2, 3, tokens, dtype=Att.dtype))
+        assert not Att.requires_grad
+    names = {module: name for name, module in scene.model.named_modules()}
+    found = [names[block.block] for block in written_out.blocks]
+    assert found == sorted(found)
+    assert len(set(found)) == 3
+    assert attention.places(attention.tokens[0]).shape == (2, 24, 4, 4)
+
+
+def test_the_tokens_that_are_read(seen: Seen) -> None:
+    name, _, written_out = seen
+    reads = written_out.attention([Logit(1)] * 2).reads[0]
+    expected = {
+        "timm distilled": [0.5, 0.5, *[0.0] * 16],
+        "timm mean": [0.0, *[1 / 16] * 16],
+        "timm relative positions": [0.0, *[1 / 16] * 16],
+        "timm pooled by attention": [1 / 16] * 16,
+    }.get(name, [1.0, *[0.0] * (len(reads) - 1)])
+    torch.testing.assert_close(reads, torch.tensor(expected, dtype=reads.dtype))
+
+
+def test_probabilities_are_those_that_transformers_tells_itself() -> None:
+    model, images = hugging("ViT", "eager")
+    with evaluating(model):
+        own = model(images, output_attentions=True).attentions
+        found = AttendedPass(looked(model, images)).attention([Logit(0)] * 2).blocks
+    for ours, theirs in zip(found, own, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_gradients_against_finite_differences() -> None:
+    """dy/dAtt: the score when one entry of one block's attention is moved."""
+    model, images = MODELS["timm fused"]()
+    model, images = model.double(), images[:1].double()
+    with evaluating(model):
+        written_out = AttendedPass(looked(model, images))
+        slopes = written_out.slopes([Logit(2)], "score")
+        for block, (head, query, key) in [(0, (0, 3, 5)), (1, (2, 0, 7)), (2, (1, 0, 1))]:
+            there, back = (_moved(model, images, block, (0, head, query, key), step) for step in (1e-5, -1e-5))
+            torch.testing.assert_close(slopes[block][0, head, query, key], (there - back)[0, 2] / 2e-5)
+
+
+def _moved(model: nn.Module, images: Tensor, block: int, at: tuple[int, ...], step: float) -> Tensor:
+    """The outputs with one entry of a block's attention moved, by timm's own unfused path."""
+    calls: list[int] = []
+
+    def move(module: nn.Module, args: Any, out: Tensor) -> Tensor:
+        calls.append(1)
+        out = out.clone()
+        out[at] += step
+        return out
+
+    attention = model.blocks[block].attn
+    attention.fused_attn = False
+    handle = attention.attn_drop.register_forward_hook(move)
+    try:
+        return model(images)
+    finally:
+        handle.remove()
+        attention.fused_attn = True
+
+
+@pytest.mark.parametrize("of", ["tokens", "read"])
+def test_legrad_in_one_pass_is_legrad_layer_by_layer(of: Any) -> None:
+    """The residual stream cut between the blocks and all scores sent back at once, written with timm's own parts."""
+    model, images = MODELS["timm fused"]()
+    model, images = model.double(), images.double()
+    with evaluating(model):
+        ours = AttendedPass(looked(model, images)).slopes([Logit(2)] * 2, of)
+        with torch.enable_grad():
+            x, kept, total = model._pos_embed(model.patch_embed(images)), [], 0.0
+            for block in model.blocks:
+                x = x.detach()
+                q, k, v = block.attn.qkv(block.norm1(x)).unflatten(2, (3, 3, 8)).permute(2, 0, 3, 1, 4)
+                kept.append((q @ k.mT / 8**0.5).softmax(3))
+                x = x + block.attn.proj((kept[-1] @ v).transpose(1, 2).flatten(2))
+                x = x + block.mlp(block.norm2(x))
+                total = total + model.head(model.norm(x.mean(1) if of == "tokens" else x[:, 0]))[:, 2].sum()
+            expected = torch.autograd.grad(total, kept)
+    for one, other in zip(ours, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+ATTENTION = ["attention_rollout", "generic_attention", "transformer_attribution", "legrad", "grad_eclip", "attn_lrp"]
+
+
+def test_every_method_on_every_kind(made: tuple[str, nn.Module, Tensor]) -> None:
+    _, model, images = made
+    maps = heatlens.attribute(model, images, method=ATTENTION, target=3, upsample=False)
+    for name, found in maps.items():
+        assert found.shape == ((2, 32, 32) if name == "attn_lrp" else (2, 4, 4)), name
+        assert found.isfinite().all()
+        assert name == "grad_eclip" or found.flatten(1).any(1).all(), name
+    alone = heatlens.attribute(model, images[1:], method=ATTENTION, target=3, upsample=False)
+    for name, found in maps.items():
+        torch.testing.assert_close(alone[name], found[1:], rtol=1e-6, atol=1e-12)
+
+
+def test_a_grid_that_is_not_square() -> None:
+    model, _ = small_timm("deit_tiny_distilled_patch16_224", img_size=(32, 48), patch_size=8)
+    maps = heatlens.attribute(model, torch.rand(1, 3, 32, 48), method=ATTENTION[:5], target=3, upsample=False)
+    assert {found.shape for found in maps.values()} == {(1, 4, 6)}
+
+
+def test_rollout_by_another_hand() -> None:
+    """The product of the matrices that transformers gives out, with its class token's row."""
+    model, images = hugging("ViT", "eager")
+    with evaluating(model):
+        own = model(images, output_attentions=True).attentions
+    R = torch.eye(17)
+    for Att in own:
+        R = (0.5 * Att.mean(1) + 0.5 * torch.eye(17)) @ R
+    torch.testing.assert_close(R.sum(2), torch.ones(2, 17))
+    found = heatlens.attribute(model, images, method="attention_rollout", upsample=False)
+    torch.testing.assert_close(found, R[:, 0, 1:].reshape(2, 4, 4))
+
+
+# what cannot be
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "options", "why"),
+    [
+        ("resnet18", 64, {}, "no attention of tokens"),
+        ("swin_tiny_patch4_window7_224", 224, {"depths": (1, 1)}, "within windows"),
+        ("cait_xxs24_224", 32, {"img_size": 32, "depth": 2}, "no attention of tokens"),
+        ("xcit_nano_12_p16_224", 64, {"img_size": 64, "depth": 2}, "something else than its"),
+    ],
+)
+def test_models_without_attention_over_the_image_say_so(name: str, size: int, options: Any, why: str) -> None:
+    model, images = timm_model(name, size, **options)
+    with pytest.raises(EvidenceMissing, match=why):
+        heatlens.attribute(model, images, method="generic_attention", target=1)
+
+
+def test_attention_that_the_score_does_not_need() -> None:
+    model, images = MODELS["timm fused"]()
+    with pytest.raises(ScoreIndifferent, match="does not depend"):
+        heatlens.attribute(model, images, method="generic_attention", target=lambda out: 0 * out[:, 0].detach())
+
+
+def test_tokens_can_be_left_out_only_where_positions_allow() -> None:
+    model, images = MODELS["timm relative positions"]()
+    with pytest.raises(EvidenceMissing, match="cannot leave tokens out"):
+        heatlens.attribute(model, images, method="tis", settings={"masks": 3}, target=1)
+
+
+@pytest.mark.parametrize("name", ["timm distilled", "timm registers", "transformers sdpa", "torchvision"])
+def test_patches_alone(name: str) -> None:
+    """All of them are the image; some are what the network says when the others' tokens are cut away by hand."""
+    from heatlens.engine.sampling import score_patches
+
+    model, images = MODELS[name]()
+    model, images = model.double(), images.double()
+    some = torch.tensor([[1, 4, 15], [0, 9, 2]])
+    with evaluating(model):
+        scene = looked(model, images)
+        whole = score_patches(scene, [Logit(1)] * 2, lambda i, k: torch.arange(16).expand(len(k), 16), 3)
+        expected = getattr(scene.outputs, "logits", scene.outputs)[:, 1]
+        torch.testing.assert_close(whole, expected[:, None].expand(2, 3))
+        few = score_patches(scene, [Logit(1)] * 2, lambda i, k: some[k], 2)
+        if name.startswith("timm"):
+            tokens = model._pos_embed(model.patch_embed(images))
+            prefix = tokens.shape[1] - 16
+            for k, chosen in enumerate(some):
+                cut = torch.cat([tokens[:, :prefix], tokens[:, prefix + chosen]], 1)
+                logits = model.forward_head(model.norm(model.blocks(model.norm_pre(cut))))
+                torch.testing.assert_close(few[:, k], logits[:, 1])
+    assert not torch.allclose(few, whole[:, :2])
+
+
+# the rules of relevance
+
+
+class Attends(nn.Module):
+    """x + softmax(q k^T / 2) v, of one head."""
+
+    def __init__(self, fused: bool) -> None:
+        super().__init__()
+        self.fused, self.qkv = fused, nn.Linear(4, 12)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(x)[:, None].chunk(3, 3)
+        if self.fused:
+            return x + F.scaled_dot_product_attention(q, k, v)[:, 0]
+        return x + (((q * 0.5) @ k.transpose(2, 3)).softmax(-1) @ v)[:, 0]
+
+
+class Block(nn.Module):
+    """One attention over nine places, read at the first: small enough to follow by hand."""
+
+    def __init__(self, fused: bool) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.patch, self.attends, self.head = nn.Conv2d(1, 4, 1, bias=False), Attends(fused), nn.Linear(4, 2)
+
+    @property
+    def qkv(self) -> nn.Linear:
+        return self.attends.qkv
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.attends(self.patch(x).flatten(2).mT)[:, 0])
+
+
+def sent_back(model: nn.Module, images: Tensor, rule: Callable[[], Any], of_score: bool) -> tuple[list[Tensor], Tensor]:
+    with evaluating(model):
+        return relevances(looked(model, images), [Logit(1)], rule, of_score=of_score)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_transformer_relevance_by_hand(fused: bool) -> None:
+    model, images = Block(fused).double().eval(), torch.rand(1, 1, 3, 3, dtype=torch.float64)
+    ((R,), _) = sent_back(model, images, rules.transformer, of_score=False)
+    x = model.patch(images).flatten(2).mT[0].detach()
+    q, k, v = model.qkv(x).detach().chunk(3, 1)
+    A = (q @ k.T * 0.5).softmax(1)
+    out = A @ v
+    z, W = (x + out)[0], model.head.weight[1].detach()
+    parts = [max(0.0, float(w) * float(value)) for w, value in zip(W, z, strict=True)]
+    at_sum = [part / sum(parts) for part in parts]  # z+, no bias
+    sides = [[R * float(side[c] / z[c]) for c, R in enumerate(at_sum)] for side in (x[0], out[0])]
+    totals = [sum(side) for side in sides]
+    whole = sum(abs(t) for t in totals)
+    below = [part * abs(totals[1]) / whole / totals[1] for part in sides[1]]  # each side's total settled
+    expected = torch.zeros(9, 9, dtype=torch.float64)
+    for j in range(9):
+        expected[0, j] = sum(float(A[0, j] * v[j, c] / out[0, c]) * below[c] for c in range(4)) / 2
+    torch.testing.assert_close(R[0, 0], expected)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.3])
+def test_attn_lrp_by_hand(gamma: float) -> None:
+    """Dense layers, sums, products and the softmax, from the score to the image."""
+    model, images = Block(True).double().eval(), torch.rand(1, 1, 3, 3, dtype=torch.float64)
+    (_, found) = sent_back(model, images, lambda: rules.attn_lrp(gamma, 0.1), of_score=True)
+    x = model.patch(images).flatten(2).mT[0].detach()
+    qkv = model.qkv(x).detach()
+    q, k, v = qkv.chunk(3, 1)
+    A = (q @ k.T * 0.5).softmax(1)
+    out, S = A @ v, q @ k.T
+    z = (x + out)[:1]
+    y = model.head(z).detach()
+    R = torch.zeros_like(y)
+    R[0, 1] = y[0, 1]
+    R = _dense(R, z, model.head.weight.detach(), model.head.bias.detach(), gamma)
+    s = R / z
+    R_x = torch.zeros_like(x)
+    R_x[0] += (s * x[:1])[0]
+    R_out = torch.zeros_like(out)
+    R_out[0] = (s * out[:1])[0]
+    ratio = R_out / out
+    R_A, R_v = A * (ratio @ v.T) / 2, v * (A.T @ ratio) / 2
+    logits = 0.5 * S
+    R_S = logits * (R_A - A * R_A.sum(1, keepdim=True))
+    ratio = R_S / S
+    R_q, R_k = q * (ratio @ k) / 2, k * (ratio.T @ q) / 2
+    R_x += _dense(torch.cat([R_q, R_k, R_v], 1), x, model.qkv.weight.detach(), model.qkv.bias.detach(), gamma)
+    pixels = images.reshape(9, 1)
+    expected = _dense(R_x, pixels, model.patch.weight.detach().reshape(4, 1), torch.zeros(4, dtype=x.dtype), 0.1)
+    torch.testing.assert_close(found.reshape(9), expected[:, 0])
+
+
+def _dense(R: Tensor, x: Tensor, W: Tensor, b: Tensor, gamma: float) -> Tensor:
+    """The gamma rule summand by summand: those of the output's own sign count 1 + gamma times."""
+    out = torch.zeros_like(x)
+    z = x @ W.T + b
+    for row in range(len(x)):
+        for j in range(len(W)):
+            sign = float(z[row, j].sign())
+            parts = [float(W[j, i] * x[row, i]) for i in range(x.shape[1])]
+            parts = [p * (1 + gamma) if p * sign > 0 else p for p in parts]
+            bias = float(b[j]) * (1 + gamma if float(b[j]) * sign > 0 else 1)
+            for i, part in enumerate(parts):
+                out[row, i] += part / (sum(parts) + bias) * float(R[row, j])
+    return out
+
+
+def test_attn_lrp_without_gamma_is_complete_where_nothing_is_constant() -> None:
+    """With no biases and a linear path, what arrives at the image is the score."""
+    model, images = Block(True).double().eval(), torch.rand(1, 1, 3, 3, dtype=torch.float64)
+    with torch.no_grad():
+        model.qkv.bias.zero_()
+        model.head.bias.zero_()
+        model.qkv.weight[:8].zero_()  # every token attends to all alike
+    (_, found) = sent_back(model, images, lambda: rules.attn_lrp(0.0, 0.0), of_score=True)
+    # half of the attention's share goes to the attention itself, and ends there
+    x = model.patch(images).flatten(2).mT[0]
+    direct, through = model.head(x[0])[1], model.head(x.mean(0) @ model.qkv.weight[8:].T)[1]
+    torch.testing.assert_close(found.sum(), (direct + through / 2).detach())
+
+
+# the model is left as it was found
+
+
+def test_the_mode_is_closed_and_the_hooks_are_gone_also_when_it_raises() -> None:
+    model, images = MODELS["timm fused"]()
+    model.train()
+    model.head.bias.requires_grad_(False)
+    before = {name: (p.requires_grad, p.clone()) for name, p in model.named_parameters()}
+
+    def broken(outputs: Tensor) -> Tensor:
+        raise ArithmeticError("broken on purpose")
+
+    for target in (1, broken):
+        try:
+            heatlens.attribute(model, images, method=[*ATTENTION, "tis"], settings={"masks": 2}, target=target)
+        except ArithmeticError:
+            assert target is broken
+        assert all(m.training and not m._forward_hooks and not m._forward_pre_hooks for m in model.modules())
+        for name, p in model.named_parameters():
+            assert p.requires_grad == before[name][0]
+            assert p.grad is None
+            assert torch.equal(p, before[name][1])
+    with pytest.raises(ArithmeticError), attending(model):
+        raise ArithmeticError
+    assert torch.overrides._get_current_function_mode_stack() == []
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision(dtype: torch.dtype) -> None:
+    model, images = MODELS["timm fused"]()
+    expected = heatlens.attribute(model, images, method=ATTENTION[:4], target=1, upsample=False)
+    found = heatlens.attribute(model.to(dtype), images, method=ATTENTION[:4], target=1, upsample=False)
+    for name, maps in found.items():
+        assert maps.dtype == torch.float32
+        cosine = torch.cosine_similarity(maps.flatten(1), expected[name].flatten(1))
+        assert cosine.min() > 0.98, (name, cosine)
+
+
+def test_compiled_and_autocast() -> None:
+    model, images = MODELS["torchvision"]()
+    expected = heatlens.attribute(model, images, method=ATTENTION[:4], target=1)
+    compiled = heatlens.attribute(torch.compile(model), images, method=ATTENTION[:4], target=1)
+    cast = heatlens.attribute(model, images, method=ATTENTION[:4], target=1, precision="bf16")
+    for name, maps in expected.items():
+        torch.testing.assert_close(compiled[name], maps)
+        assert torch.cosine_similarity(cast[name].flatten(1), maps.flatten(1)).min() > 0.97
