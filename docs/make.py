@@ -1,6 +1,7 @@
 """The parts of the documentation that are made from the code: `make docs`.
 
-Pages: `docs/methods.md` as a whole, and in other pages what stands between `<!-- made: NAME -->` and `<!-- end -->`.
+Pages: `docs/methods.md` and `docs/metrics.md` as wholes, and in other pages what stands between
+`<!-- made: NAME -->` and `<!-- end -->`.
 Pictures: `docs/gallery/`, by the bundled model on photos that scikit-image ships.  A test keeps the pages current.
 """
 
@@ -19,8 +20,9 @@ import heatlens
 from heatlens.averaging import AVERAGES
 from heatlens.errors import HeatlensError
 from heatlens.fusion import FUSIONS
+from heatlens.measuring import METRIC_EVIDENCE, Metric, all_metrics, worded
 from heatlens.registry import EVIDENCE, METHODS, Entry, needs, settings, spelling
-from heatlens.targets import KINDS
+from heatlens.targets import KINDS, WRITTEN
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -41,7 +43,7 @@ def methods_page() -> str:
     """The whole of docs/methods.md."""
     head = ("method", "needs", "settings", "passes", "signed")
     rows = [
-        (f"[`{e.name}`](#{e.name})", _words(needs(e.function)), _knobs(e), e.cost, "yes" if e.signed else "")
+        (f"[`{e.name}`](#{e.name})", _words(needs(e.function)), _knobs(e.function), e.cost, "yes" if e.signed else "")
         for e in ENTRIES
     ]
     return (
@@ -72,19 +74,53 @@ def methods_page() -> str:
 
 def _described(entry: Entry) -> str:
     """The file's own words: the paper, the equations, the choices."""
-    paper, _, rest = (getdoc(getmodule(entry.function)) or "").partition("\n\n")
-    parts = [f"## {entry.name}", " ".join(paper.split())]
-    for paragraph in filter(None, rest.split("\n\n")):
-        equations = paragraph.startswith(" ")
-        parts.append(f"```text\n{dedent(paragraph)}\n```" if equations else " ".join(paragraph.split()))
     facts = [f"needs {_words(needs(entry.function))}", entry.cost]
-    facts += [f"settings {_knobs(entry)}"] if settings(entry.function) else []
+    facts += [f"settings {_knobs(entry.function)}"] if settings(entry.function) else []
     facts += ["signed"] if entry.signed else []
     meant = {"convolutions": "every convolution", "stages": "the last of every resolution"}.get(entry.layers)
     facts += [f"layers when none is named: {meant}, fused by `{entry.fuse}`"] if meant else []
     facts += ["the photos of a batch are explained together"] if entry.joint else []
     facts += ["shown from its lowest to its highest value"] if entry.display == "range" else []
+    return _written(f"## {entry.name}", entry.function, facts)
+
+
+def _written(title: str, function: Callable[..., Any], facts: list[str]) -> str:
+    """A file's own words under a title, and what is known of its function."""
+    paper, _, rest = (getdoc(getmodule(function)) or "").partition("\n\n")
+    parts = [title, " ".join(paper.split())]
+    for paragraph in filter(None, rest.split("\n\n")):
+        equations = paragraph.startswith(" ")
+        parts.append(f"```text\n{dedent(paragraph)}\n```" if equations else " ".join(paragraph.split()))
     return "\n\n".join([*parts, " · ".join(facts)])
+
+
+def metrics_page() -> str:
+    """The whole of docs/metrics.md."""
+    head = ("metric", "better", "needs", "settings")
+    rows = [
+        (f"[`{m.name}`](#{m.name})", m.better, _words(needs(m.function)), _knobs(m.function)) for m in all_metrics()
+    ]
+    words = [(f"`{word}`", meaning) for word, meaning in METRIC_EVIDENCE.items()]
+    parts = [
+        "# Metrics",
+        "This page is made from the code: `make docs`. A metric is a function like a [method](methods.md): its "
+        "positional parameters name what it needs to know, its keyword-only parameters are its settings, written "
+        '`"deletion:step=448"`; several numbers are joined by a plus. [How far can a map be trusted?]'
+        "(how-to/trust.md) uses them on a photo, [measure on a data set](how-to/evaluate.md) on many.",
+        table(head, rows),
+        "Metrics that weigh a map or mask with it ask for the *heat* L = ReLU(x) / max x, so that what speaks against "
+        "the class is no heat; of a method that is displayed by its range it is (x - min) / (max - min). Metrics that "
+        "order pixels or need signs ask for the *attribution*, the map as the method gave it. The class is settled on "
+        "the unchanged photo and stays. Equal pixels come in raster order.",
+        table(("word", "meaning"), words),
+        *(_written(f"## {m.name}", m.function, _metric_facts(m)) for m in all_metrics()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _metric_facts(metric: Metric) -> list[str]:
+    facts = [f"{metric.better} is better", f"needs {_words(needs(metric.function))}"]
+    return facts + ([f"settings {_knobs(metric.function)}"] if settings(metric.function) else [])
 
 
 def costs() -> str:
@@ -104,7 +140,8 @@ def evidence() -> str:
 
 def kinds() -> str:
     """The kinds of targets that have a word."""
-    return table(("written", "what is explained"), [(f"`{kind}:CLASS`", meaning) for kind, meaning in KINDS.items()])
+    written = {kind: WRITTEN.get(kind, f"{kind}:CLASS").replace(" or ", "` or `") for kind in KINDS}
+    return table(("written", "what is explained"), [(f"`{written[kind]}`", KINDS[kind]) for kind in KINDS])
 
 
 PEERS = {
@@ -139,7 +176,7 @@ def filled(text: str) -> str:
 
 def pages() -> dict[Path, str]:
     """Every page that holds something made, as it should be."""
-    found = {DOCS / "methods.md": methods_page()}
+    found = {DOCS / "methods.md": methods_page(), DOCS / "metrics.md": metrics_page()}
     for page in [ROOT / "README.md", *DOCS.rglob("*.md")]:
         text = page.read_text("utf-8")
         if page not in found and "<!-- made: " in text:
@@ -151,8 +188,8 @@ def _words(words: tuple[str, ...]) -> str:
     return ", ".join(f"`{word}`" for word in words)
 
 
-def _knobs(entry: Entry) -> str:
-    return ", ".join(f"`{key}={value}`" for key, value in settings(entry.function).items())
+def _knobs(function: Callable[..., Any]) -> str:
+    return ", ".join(f"`{key}={worded(value)}`" for key, value in settings(function).items())
 
 
 def _fields(kind: Any) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 import heatlens
 from heatlens.cli import cli
+from heatlens.measuring import all_metrics
 
 pytestmark = pytest.mark.usefixtures("model")
 
@@ -38,6 +39,27 @@ def test_one_method_however_it_is_spelt_and_a_short_table(run: Any) -> None:
     wrong = run("methods", "gradcamm")
     assert (wrong.code, wrong.out) == (2, "")
     assert "No method is called 'gradcamm'. Close: " in wrong.err
+
+
+def test_every_metric_with_source_needs_settings_and_which_way_is_better(run: Any) -> None:
+    said = run("metrics")
+    assert said.code == 0
+    blocks = dict(block.split("\n", 1) for block in said.out.strip().split("\n\n"))
+    assert list(blocks) == [metric.name for metric in all_metrics()]
+    for block in blocks.values():
+        keys = [line.split()[0] for line in block.splitlines() if line[2] != " "]
+        assert keys == ["source", "needs", "settings", "better"]
+        assert max(map(len, block.splitlines())) <= 110
+    assert "arXiv:1806.07421" in blocks["deletion"]
+    assert "images, attribution, confidence_under" in blocks["deletion"]
+    assert "step=224" in blocks["deletion"]
+    assert blocks["deletion"].endswith("better    lower")
+    assert blocks["pointing_game"].endswith("better    higher, needs the truth about the photos")
+    rows = run("metrics", "Deletion", "max-sensitivity", "--short").out.splitlines()
+    assert rows == ["deletion         lower is better", "max_sensitivity  lower is better"]
+    wrong = run("metrics", "deletoin")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "No metric is called 'deletoin'. Close: deletion" in wrong.err
 
 
 def test_layers_are_a_table_with_the_recommended_one_marked(run: Any) -> None:
@@ -78,6 +100,10 @@ def test_models_by_library(run: Any) -> None:
     assert "timm/vit_tiny_patch16_224" in every
     some = run("models", "torchvision", "--filter", "resnet15").out.splitlines()
     assert some == ["torchvision/resnet152"]
+    assert "torchvision/fasterrcnn_resnet50_fpn" in every
+    told = run("models", "transformers").err
+    assert told.startswith("transformers/NAME of the hub, or transformers/FOLDER: beit, ")
+    assert " clip, " in told
     wrong = run("models", "torchvison")
     assert wrong.code == 2
     assert "No library is called 'torchvison'. Close: torchvision" in wrong.err

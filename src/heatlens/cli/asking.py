@@ -47,7 +47,7 @@ _ASKING_OPTIONS = (
         metavar="NAME",
         default="bundled",
         show_default=True,
-        help="bundled, torchvision/NAME or timm/NAME. All of them: heatlens models.",
+        help="bundled, torchvision/NAME, timm/NAME, transformers/NAME (or FOLDER), … All of them: heatlens models.",
     ),
     recipe_options,
     click.option(
@@ -56,8 +56,9 @@ _ASKING_OPTIONS = (
         metavar="CLASS",
         multiple=True,
         help="What: a class by name, index or wnid, '#2' for the second prediction, 'contrast:CLASS', "
-        "'probability:CLASS', 'rest:CLASS', 'negative:CLASS', 'sum:CLASS+CLASS'; repeatable.  "
-        "[default: the prediction]",
+        "'probability:CLASS', 'rest:CLASS', 'negative:CLASS', 'sum:CLASS+CLASS', 'region:CLASS' (segmentation), "
+        "'box:CLASS', 'box:CLASS#2' or 'box:#1' (detection), 'value:OUTPUT' (regression), 'similar:FILE', or a text "
+        "(CLIP); repeatable.  [default: the prediction]",
     ),
     click.option("--top", type=click.IntRange(1), metavar="K", help="The K strongest predictions."),
 )

@@ -9,14 +9,17 @@ from ..errors import MissingExtra
 @click.argument("library", default="")
 @click.option("--filter", "part", default="", metavar="TEXT", help="Only names that contain this.")
 def models(library: str, part: str) -> None:
-    """List the names of all models, or those of one LIBRARY (bundled, torchvision, timm)."""
+    """List the names of all models, or those of one LIBRARY (bundled, torchvision, timm, mmpretrain, transformers)."""
     from ..models.recognise import names_by_library
+    from ..models.transformers import families
 
     for name, names in names_by_library(library).items():
         try:
             for model in names():
                 if part.lower() in model.lower():
                     click.echo(model if name == "bundled" else f"{name}/{model}")
+            if name == "transformers":
+                click.echo(f"transformers/NAME of the hub, or transformers/FOLDER: {', '.join(families())}", err=True)
         except MissingExtra as error:
             click.echo(f"heatlens: {error}", err=True)
     if not library:

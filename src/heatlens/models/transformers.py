@@ -24,6 +24,8 @@ from .subject import Subject
 from .timm import from_module as timm_module
 from .zero_shot import Texts, ZeroShot, reads
 
+_NO_PICTURES = {"imagegpt", "perceiver", "shieldgemma2"}
+"""Classifiers that look at something else than a tensor of pixels."""
 _CLASSIFIER, _SEGMENTATION = "ForImageClassification", "ForSemanticSegmentation"
 
 
@@ -38,10 +40,9 @@ def names() -> list[str]:
 
 
 def families() -> list[str]:
-    """The kinds of networks that can be loaded by name."""
+    """The kinds of networks that can be loaded by name; others that embed photos beside texts may work too."""
     auto = require("transformers.models.auto.modeling_auto")
-    classifying = auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
-    return sorted({*classifying, *auto.MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES})
+    return sorted({*auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES, "clip", "siglip"} - _NO_PICTURES)
 
 
 def transformers(name: str, weights: Any = None, processor: Any = None, **arguments: Any) -> Subject:
