@@ -1,0 +1,178 @@
+"""Every method x the trained networks: how well maps find things, and how much they matter to the score.
+
+    python -m benchmarks.localisation --estimate     what it takes, from one photo for each method and network
+    python -m benchmarks.localisation                runs, or carries on; then writes docs/benchmark.md
+
+Methods that ask the network a few times see every photo of `ilsvrc_val`; those that ask it hundreds of times see every
+tenth, and all of the hard subset.  Faithfulness is measured on every twentieth photo.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import torch
+from tqdm import tqdm
+
+import heatlens
+from heatlens.evaluate import (
+    Dataset,
+    Item,
+    Request,
+    Selection,
+    Summary,
+    as_markdown,
+    open_dataset,
+    read_subset,
+    run,
+    summarise,
+    with_centre,
+)
+from heatlens.measuring import find_criterion
+from heatlens.recipe import Recipe
+
+from . import costs
+from .networks import data_folder, networks
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmark.md"
+PLACES = ("pointing_game", "max_box_acc", "max_box_acc_v2", "energy_in_box")
+FAITHFUL = ("insertion:step=1792", "deletion:step=1792", "average_drop", "adcc")
+_OFTEN = {"score_under", "perturbed"}
+"""Evidence that costs a pass through the whole network for each picture."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One of the evaluations that make the benchmark."""
+
+    name: str
+    title: str
+    request: Request
+
+
+def studies(names: tuple[str, ...], chosen: tuple[str, ...], limit: int | None, data: Path) -> list[Study]:
+    """The evaluations; those for which no method is left are left out."""
+    labels = open_dataset(f"csv:{data / 'images' / 'labels.csv'}")
+    whole = Selection(match="ilsvrc_val/*", limit=limit).of(labels)
+    hard = hard_names(data)
+    few = _few(whole, hard)
+    methods = [Recipe(name) for name in chosen or heatlens.methods()]
+    quick = [recipe for recipe in methods if not recipe.needs & _OFTEN]
+    slow = [recipe for recipe in methods if recipe.needs & _OFTEN]
+    sample = Selection(every=20).of(whole)
+    asked = (
+        ("places", f"{len(whole)} photos, methods of few passes", whole, quick, PLACES, "label"),
+        ("places-slow", f"{len(few)} photos, methods of many passes", few, slow, PLACES, "label"),
+        ("faithful", f"{len(sample)} photos, all methods", sample, methods, FAITHFUL, None),
+    )
+    return [Study(name, title, _request(names, *request)) for name, title, *request in asked if request[1]]
+
+
+def _request(
+    names: tuple[str, ...], data: Dataset, recipes: Sequence[Recipe], metrics: Sequence[str], target: str | None
+) -> Request:
+    criteria = tuple(find_criterion(metric) for metric in metrics)
+    return Request(data, networks(names), with_centre(recipes, criteria), criteria, target, batch_size=4, part_size=4)
+
+
+def hard_names(data: Path) -> set[str]:
+    return set(read_subset(data / "images" / "hard_subset.txt"))
+
+
+def _few(whole: Dataset, hard: set[str]) -> Dataset:
+    """Every tenth, and the hard ones."""
+    tenth = {item.name for item in whole.items[::10]}
+    return Dataset(whole.name, tuple(item for item in whole.items if item.name in tenth | hard))
+
+
+def estimate(asked: Sequence[Study], item: Item) -> None:
+    """Hours on one core, from measured costs; those that are missing are measured now."""
+    metrics = sorted({find_criterion(c).name for study in asked for c in study.request.criteria})
+    methods = sorted({recipe.entry.name for study in asked for recipe in study.request.recipes})
+    for model in networks():
+        if any(model in study.request.models for study in asked):
+            costs.measure(model, item, methods, metrics, click.echo)
+    known = costs.kept()
+    total = 0.0
+    for study in asked:
+        hours = sum(_hours(study.request, known[model.name]) for model in study.request.models)
+        total += hours
+        click.echo(f"{study.name:12} {study.title:45} {hours:7.1f} hours on one core")
+    click.echo(f"{'together':58} {total:7.1f}")
+
+
+def _hours(request: Request, known: dict[str, dict[str, float | None]]) -> float:
+    metrics = sum(known["metrics"][find_criterion(c).name] or 0.0 for c in request.criteria)
+    again = (
+        2 if any(find_criterion(c).metric.name == "adcc" for c in request.criteria) else 1
+    )  # coherency explains twice
+    methods = [known["methods"].get(recipe.entry.name) for recipe in request.recipes]
+    return len(request.data) * sum(metrics + again * took for took in methods if took is not None) / 3600
+
+
+@click.command()
+@click.option("--estimate", "only", is_flag=True, help="Only say how long it takes.")
+@click.option("--network", multiple=True, help="Only these; repeatable.")
+@click.option("--method", multiple=True, help="Only these; repeatable.")
+@click.option("--limit", type=int, help="Only the first N photos, to try it out.")
+@click.option("--workers", default=1, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("benchmark-out"), show_default=True)
+@click.option("--page", type=click.Path(path_type=Path), default=PAGE, show_default=True)
+def main(
+    only: bool,
+    network: tuple[str, ...],
+    method: tuple[str, ...],
+    limit: int | None,
+    workers: int,
+    out: Path,
+    page: Path,
+) -> None:
+    """Measure every method on the trained networks; ended at any moment, the same command carries on."""
+    data = data_folder()
+    asked = studies(network, method, limit, data)
+    torch.set_num_threads(1)
+    estimate(asked, asked[0].request.data.items[0])
+    for study in [] if only else asked:
+        total = len(study.request.data) * len(study.request.models)
+        with tqdm(total=total, unit="photo", desc=study.name, smoothing=0.05) as bar:
+            run(study.request, out / study.name, workers=workers, watch=lambda n, _, bar=bar: bar.update(n))
+    if not only:
+        page.write_text(written(asked, out, data), "utf-8")
+        click.echo(f"{page}")
+
+
+def written(asked: Sequence[Study], out: Path, data: Path) -> str:
+    """The page: each study on all its photos, and the places on the hard ones."""
+    parts = [_INTRO]
+    for study in asked:
+        parts.append(f"## {study.title}\n\n{_tables(summarise(out / study.name))}")
+        hard = {item.name for item in study.request.data.items} & hard_names(data)
+        if study.name != "faithful" and hard:
+            parts.append(
+                f"## The {len(hard)} hard ones among them\n\n{_tables(summarise(out / study.name, photos=hard))}"
+            )
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _tables(summaries: list[Summary]) -> str:
+    """Methods that do not work on a network are left out of its table."""
+    works = {(one.model, one.recipe) for one in summaries if one.photos}
+    return as_markdown([one for one in summaries if (one.model, one.recipe) in works])
+
+
+_INTRO = """# Benchmark
+
+Made by `python -m benchmarks.localisation`: every method with its own settings at the layer that heatlens recommends,
+on trained networks and ImageNet photos squashed to the model's input. Places are those of the true class, whatever the
+network predicts (GT-known); faithfulness is that of the prediction. Each number has its 95 % interval, by resampling
+photos; the best of a column is bold. `centre` is a blob in the middle of the photo.
+
+Hard photos are those on which most networks are right, the boxes cover at most a third of the photo and its middle lies
+outside them. `insertion` and `deletion` change 1792 pixels at a time. Two of the networks were recovered from 8-bit
+weights. A method that a network cannot give (no linear head, no attention) is not listed for it.
+"""
+
+
+if __name__ == "__main__":
+    main()
