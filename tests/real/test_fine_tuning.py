@@ -34,8 +34,9 @@ def photos(data: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_fine_tuned_cam_is_the_closed_form(photos: Path, data: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    weights = str(data.weights("squeezenet1_1_gluon_fp32"))
     settings = Settings(
-        "torchvision/squeezenet1_1", str(data.weights("squeezenet1_1_gluon_fp32")), epochs=2, batch=8, rate=0.002, channels=32,
+        "torchvision/squeezenet1_1", weights, epochs=2, batch=8, rate=0.002, channels=32,
         trunk_rate=0.0,
     )  # fmt: skip
     learn, losses = Run.learn, []
