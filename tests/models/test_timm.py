@@ -1,5 +1,6 @@
 """timm: what models declare, on square and oblong photos, channels first and last."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,17 @@ CASES: dict[str, tuple[dict[str, Any], tuple[int, int], str, tuple[int, ...]]] =
     "vit_small_patch14_reg4_dinov2": ({"img_size": (42, 70), "depth": 4}, (42, 70), "blocks.3.norm1", (3, 5)),
     "swin_tiny_patch4_window7_224": ({"img_size": (64, 96), "window_size": 2}, (64, 96), "norm", (2, 3)),
     "mixer_s32_224": ({"img_size": 64}, (64, 64), "norm", (2, 2)),
+    "beit_base_patch16_224": ({"img_size": 64, "depth": 2}, (64, 64), "blocks.1", (4, 4)),
+    "eva02_tiny_patch14_224": ({"img_size": 56, "depth": 2}, (56, 56), "blocks.1", (4, 4)),
+    "vit_small_patch16_dinov3": ({"depth": 2}, (64, 96), "norm", (4, 6)),  # five prefix tokens; the mean of the rest
+    "vit_medium_patch16_reg4_gap_256": ({"img_size": 64, "depth": 2}, (64, 64), "blocks", (4, 4)),
+    "swinv2_tiny_window8_256": ({"img_size": (64, 96), "window_size": 2}, (64, 96), "norm", (2, 3)),
+    "maxvit_rmlp_pico_rw_256": ({}, (256, 256), "norm", (8, 8)),
+    "xcit_nano_12_p8_224": ({"img_size": 64, "depth": 2}, (64, 96), "cls_attn_blocks.1.norm1", (8, 12)),
+    "vit_tiny_r_s16_p8_224": ({"img_size": 64, "depth": 2}, (64, 64), "blocks.1.norm1", (2, 2)),
+    "pit_ti_224": ({}, (224, 224), "transformers.2.blocks.3.norm1", (7, 7)),  # its blocks return tokens and classes
+    "coat_tiny": ({}, (224, 224), "parallel_blocks.5.norm14", (7, 7)),  # four dimensions that are heads x tokens
+    "hiera_tiny_224": ({}, (224, 224), "blocks.11", (7, 7)),
     "cait_xxs24_224": ({"img_size": 64, "depth": 3}, (64, 64), "blocks_token_only.1.norm1", (4, 4)),
 }
 
@@ -111,6 +123,42 @@ def test_without_a_network_one_line_comes_at_once(monkeypatch: pytest.MonkeyPatc
         'Give weights=FILE, or weights="none" for random weights.'
     )
     assert len(asked) == 1
+
+
+def test_names_of_the_hub_ask_for_their_repository_and_answer_from_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+    import timm
+
+    asked, made = [], []
+
+    def cached(repository: str, file: str) -> str | None:
+        asked.append((repository, file))
+        return "/somewhere" if file == "pytorch_model.bin" else None
+
+    def create(name: str, pretrained: bool = False, **arguments: Any) -> Any:
+        made.append((name, pretrained))
+        return create_model("resnet10t", num_classes=7)
+
+    create_model = timm.create_model
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", cached)
+    monkeypatch.setattr(timm, "create_model", create)
+    subject = heatlens.load("hf_hub:someone/net@v2")
+    assert subject.name == "hf_hub:someone/net@v2"
+    assert asked == [("someone/net", "model.safetensors"), ("someone/net", "pytorch_model.bin")]
+    assert made == [("hf_hub:someone/net@v2", True)]
+
+
+def test_a_local_checkpoint_fills_the_network(tmp_path: Path) -> None:
+    import timm
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    source = timm.create_model("vit_tiny_patch16_224", depth=1, num_classes=7)
+    save_file(source.state_dict(), tmp_path / "net.safetensors")
+    torch.save({"state_dict": {f"module.{k}": v for k, v in source.state_dict().items()}}, tmp_path / "net.pth")
+    for file in ("net.safetensors", "net.pth"):
+        filled = heatlens.load("timm/vit_tiny_patch16_224", weights=tmp_path / file, depth=1, **SMALL)
+        assert torch.equal(filled.model.blocks[0].attn.qkv.weight, source.blocks[0].attn.qkv.weight)
 
 
 def test_a_failing_download_is_one_line_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,18 +86,23 @@ def stages(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], read
 
 
 def blocks(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
-    """What each stage ends with, shallow to deep: of its layers the last of those that are least part of another."""
+    """What the stages before the deepest one end with, shallow to deep: of their layers the least nested, the last."""
     inputs = Inputs(args, kwargs)
     with evaluating(model):
         found, outputs = survey(model, inputs)
         deepest = _recommended(model, inputs, reading, found, outputs)
+    end = next((i for i, layer in enumerate(found) if layer.name == deepest), 0)
     last: dict[tuple[int, ...], str] = {}
-    for layer in found[: next((i for i, f in enumerate(found) if f.name == deepest), 0)]:
-        space = _space(layer, inputs, reading)
-        if prod(space) > 1 and layer.name.count(".") <= last.get(space, layer.name).count("."):
-            last[space] = layer.name
-    ordered = [last[space] for space in sorted(last, key=prod, reverse=True)]
-    return (*ordered[:-1], deepest) if deepest else tuple(ordered)
+    for layer in found[:end]:
+        space, alike = _space(layer, inputs, reading), _kind(layer, inputs, reading) is _kind(found[end], inputs, reading)
+        nested = layer.name.count(".")
+        if alike and prod(space) > prod(_space(found[end], inputs, reading)):
+            last[space] = layer.name if nested <= last.get(space, layer.name).count(".") else last[space]
+    return tuple(last[space] for space in sorted(last, key=prod, reverse=True))
+
+
+def _kind(layer: Found, inputs: Inputs, reading: Reading) -> type:
+    return type(_layout(layer, inputs, reading))
 
 
 def is_stage(name: str) -> bool:
@@ -123,7 +128,6 @@ def _recommended(model: nn.Module, inputs: Inputs, reading: Reading, found: list
     tokens = isinstance(_layout(candidates[0], inputs, reading), Tokens)
     if not tokens and candidates[0].bare:
         return candidates[0].name
-    candidates.sort(key=lambda found: isinstance(_layout(found, inputs, reading), Tokens) != tokens)
     for start in range(0, len(candidates), _TRIED_AT_ONCE):
         names = [found.name for found in candidates[start : start + _TRIED_AT_ONCE]]
         if (reached := _last_reached(model, inputs, reading, names)) is not None:

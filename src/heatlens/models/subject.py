@@ -73,7 +73,7 @@ class Subject:
         key = "stages"
         if key not in self._found:
             args = inputs or (self.blank(),)
-            shallower = blocks(self.model, args, kwargs, self.reading)[:-1]
+            shallower = blocks(self.model, args, kwargs, self.reading)
             self._found[key] = "\n".join([*shallower, self.default_layers(*inputs, **kwargs)[-1]])
         return tuple(self._found[key].split("\n"))
 
