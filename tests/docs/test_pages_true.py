@@ -12,6 +12,7 @@ import pytest
 from pages import PAGES, ROOT, named, prose
 
 import heatlens
+from heatlens.measuring import METRIC_EVIDENCE, all_metrics
 from heatlens.registry import EVIDENCE, METHODS
 
 SOURCE = ROOT / "src" / "heatlens"
@@ -38,6 +39,13 @@ def test_every_method_and_word_of_evidence_is_on_its_page(make: ModuleType) -> N
     assert [name for name in heatlens.methods() if f"\n## {name}\n" not in page] == []
     assert [word for word in EVIDENCE if f"`{word}`" not in make.evidence()] == []
     assert all(entry.paper for entry in METHODS.values())
+
+
+def test_every_metric_and_what_it_may_ask_is_on_its_page(make: ModuleType) -> None:
+    page = make.metrics_page()
+    assert [m.name for m in all_metrics() if f"\n## {m.name}\n" not in page] == []
+    assert [word for word in METRIC_EVIDENCE if f"| `{word}` |" not in page] == []
+    assert all(m.source for m in all_metrics())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
