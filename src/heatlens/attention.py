@@ -35,7 +35,7 @@ class Attention:
     """Numbers at the tokens (n, tokens, c) -> those of the places (n, c, *space); prefix tokens have none."""
 
     def seen(self, mixing: Tensor) -> Maps:
-        """(n, tokens, tokens), what each token took from each other -> what those that are read took from each place."""
+        """(n, tokens, tokens), what each token took from each -> what the tokens that are read took from the places."""
         return self.map((self.reads[:, None].to(mixing) @ mixing)[:, 0])
 
     def map(self, tokens: Tensor) -> Maps:
