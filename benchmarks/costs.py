@@ -26,7 +26,7 @@ _LONG = 5.0
 
 
 def seconds(work: Callable[[], Any], least: float = 0.5) -> float:
-    """Of one core: processor time, which other work on the machine changes little; the best of a few tries."""
+    """Of one core: processor time, which other work changes less than the clock; the best of a few tries."""
     found: list[float] = []
     while not found or sum(found) < least or (len(found) < 3 and found[0] < _LONG):
         start = time.process_time()

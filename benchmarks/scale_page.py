@@ -63,6 +63,8 @@ def _rows(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
 
 
 def _spoken(seconds: float) -> str:
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} minutes"
     return f"{seconds / 86400:.1f} days" if seconds > 2 * 86400 else f"{seconds / 3600:.1f} hours"
 
 
@@ -82,9 +84,9 @@ is the time until the last worker is done with its last part.
 
 _COSTS = """## Methods
 
-Measured for one photo alone on `{network}`, in processor time of one core, which other work on the machine hardly
-changes. A forward pass of one photo takes {forward:.0f} ms. Each method has its own settings, and includes reading the
-photo and the forward pass; in one request methods share that pass, and gradient methods the backward pass too.
+Measured for one photo alone on `{network}`, in processor time of one core, which other work on the machine changes
+less than the clock, by up to a half. A forward pass of one photo takes {forward:.0f} ms. Each method has its own
+settings, and includes reading the photo and the forward pass; in one request methods share that pass, and gradient methods the backward pass too.
 """
 
 _LARGE = """## {photos} photos and {count} methods

@@ -188,7 +188,7 @@ def test_another_request_in_the_same_folder_is_refused(
     noise: list[Path], tmp_path: Path, changed: dict[str, Any], key: str
 ) -> None:
     if "data" in changed:
-        changed = {"data": dataset("other", [Item("x", noise[0])])}
+        changed = {"data": dataset("other", [Item("00.png", noise[0]), Item("02.png", noise[1])])}
     out = run(request_of(noise[:2]), tmp_path / "out")
     before = rows_of(out)
     with pytest.raises(BadValue, match=f"another evaluation: its {key} is") as error:
