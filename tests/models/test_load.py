@@ -107,13 +107,6 @@ def test_compiled_and_parallel_models_are_looked_into(model: nn.Module) -> None:
         assert torch.equal(heatlens.attribute(wrapped, IMAGES, target=1), expected)
 
 
-def test_torchscript_is_refused_with_what_to_do(model: nn.Module) -> None:
-    scripted = torch.jit.trace(model, IMAGES)
-    with pytest.raises(BadValue) as refused:
-        heatlens.load(scripted)
-    assert "is TorchScript, whose layers cannot be looked into. Expected a torch.nn.Module." in str(refused.value)
-
-
 def test_a_model_without_any_place_has_no_default_layer() -> None:
     flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * 12 * 16, 5))
     with pytest.raises(HeatlensError, match="no layer that still has a space"):
