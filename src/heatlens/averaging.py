@@ -137,16 +137,13 @@ class Crops:
             at_least(1, size=side)
 
     def centre(self, images: Tensor) -> Tensor:
-        """The middle crop: what the model is shown when it is asked plainly."""
-        if not self.size:
-            return images
+        """The middle crop of the size: what the model is shown when it is asked plainly."""
         return _cut(images, _corners(tuple(images.shape[2:]), self.size)[-1], self.size)
 
     def views(self, images: Tensor, baseline: Tensor) -> Views:
         size = self.size or tuple(images.shape[2:])
         whole = images if self.size else resize(images, tuple(round(side * 256 / 224) for side in size))
-        sides = tuple(whole.shape[2:])
-        corners = _corners(sides, size)
+        corners = _corners(sides := tuple(whole.shape[2:]), size)
         seen = torch.stack([_pasted(whole.new_ones(1, *size), corner, sides) for corner in corners]).sum(0)
         weight = len(corners) / seen.clamp(min=1) if self.even else torch.ones_like(seen)
 
