@@ -15,6 +15,10 @@ _NETWORKS = {
 }
 
 
+_WHOLE = (("resize", "squash"), ("size", 224))
+"""The size is named so that nothing is cut off after the squash, as the libraries' preprocessing would."""
+
+
 def data_folder() -> Path:
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"
     folder = Path(os.environ.get("HEATLENS_DATA", beside))
@@ -24,7 +28,7 @@ def data_folder() -> Path:
 
 
 def networks(names: tuple[str, ...] = ()) -> tuple[ModelRequest, ...]:
-    """All of them, or those of these names; photos are squashed, so that no box is cut off."""
+    """All of them, or those of these names; they see whole photos, squashed."""
     weights = data_folder() / "weights"
     return tuple(
         ModelRequest(

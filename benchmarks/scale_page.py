@@ -86,7 +86,8 @@ _COSTS = """## Methods
 
 Measured for one photo alone on `{network}`, in processor time of one core, which other work on the machine changes
 less than the clock, by up to a half. A forward pass of one photo takes {forward:.0f} ms. Each method has its own
-settings, and includes reading the photo and the forward pass; in one request methods share that pass, and gradient methods the backward pass too.
+settings, and includes reading the photo and the forward pass; in one request methods share that pass, and gradient
+methods the backward pass too.
 """
 
 _LARGE = """## {photos} photos and {count} methods
