@@ -98,11 +98,11 @@ def test_the_paper_is_the_files_first_paragraph_on_one_line() -> None:
 
 def test_what_a_method_declares() -> None:
     signed = {name for name, entry in METHODS.items() if entry.signed}
-    assert signed == {"cam", "hires_cam", "layer_integrated_gradients", "lime", "occlusion"}
+    assert signed == {"attn_lrp", "cam", "hires_cam", "layer_integrated_gradients", "lime", "occlusion"}
     zoom = find_method("zoom_cam")
     assert (zoom.fuse, zoom.layers) == ("maximum", "convolutions")
     ranged = {name for name, entry in METHODS.items() if entry.display == "range"}
-    assert ranged == {"recipro_cam", "relevance_cam", "opti_cam"}
+    assert ranged == {"recipro_cam", "relevance_cam", "opti_cam", "vit_recipro_cam", "vit_cx", "tis"}
     poly = find_method("Poly-CAM")
     assert (poly.fuse, poly.layers) == ("poly", "stages")
     assert find_method("deep_feature_factorisation").joint
