@@ -13,8 +13,6 @@ _NETWORKS = {
     "squeezenet1_1": ("torchvision/squeezenet1_1", "squeezenet1_1_gluon_fp32", {}),
     "deit_tiny": ("timm/deit_tiny_patch16_224", "deit_tiny_patch16_224", {}),
 }
-
-
 _WHOLE = (("resize", "squash"), ("size", 224))
 """The size is named so that nothing is cut off after the squash, as the libraries' preprocessing would."""
 
@@ -31,9 +29,7 @@ def networks(names: tuple[str, ...] = ()) -> tuple[ModelRequest, ...]:
     """All of them, or those of these names; they see whole photos, squashed."""
     weights = data_folder() / "weights"
     return tuple(
-        ModelRequest(
-            name, model, str(weights / f"{file}.safetensors"), (*sorted(options.items()), ("resize", "squash"))
-        )
+        ModelRequest(name, model, str(weights / f"{file}.safetensors"), (*options.items(), *_WHOLE))
         for name, (model, file, options) in _NETWORKS.items()
         if not names or name in names
     )
