@@ -28,8 +28,9 @@ def read_models(path: Path) -> tuple[ModelRequest, ...]:
 def _model(path: Path, name: str, section: Any) -> ModelRequest:
     if not isinstance(section, dict) or not isinstance(section.get("model"), str):
         raise BadValue(f"{name!r} in {path}", 'a section with model = "NAME"')
-    others = {key: tuple(value) if isinstance(value, list) else value for key, value in section.items()}
-    model, weights = others.pop("model"), others.pop("weights", None)
+    options = {key: tuple(value) if isinstance(value, list) else value for key, value in section.items()}
+    weights = str(options["weights"]) if "weights" in options else None
     beside = path.parent / weights if weights else None
     file = str(beside) if beside is not None and beside.is_file() else weights
-    return ModelRequest(name, model, file, tuple(sorted(others.items())))
+    others = sorted((key, value) for key, value in options.items() if key not in ("model", "weights"))
+    return ModelRequest(name, section["model"], file, tuple(others))
