@@ -12,7 +12,7 @@ from ..engine.evaluating import evaluating
 from ..engine.inputs import Inputs
 from ..engine.scene import Options, Scene
 from ..engine.survey import Found, survey
-from ..errors import BadValue, EvidenceMissing, LayoutUnclear
+from ..errors import EvidenceMissing, LayoutUnclear
 from ..targets import Logit, Region, Target, logits_of, named_tensor, settle
 from ..trees import Tree, close, main_tensor, rows
 from .layouts import Reading, Tokens
@@ -40,15 +40,15 @@ def list_layers(
     inputs = Inputs(args, kwargs)
     with evaluating(model):
         found, outputs = survey(model, inputs)
-        best = declared or (_recommended(model, inputs, reading, found, outputs),)
-    return [Layer(f.name, f.kind, f.shape, _space(f, inputs, reading), f.name in best) for f in found]
+        best = declared or (recommend(model, inputs, reading, found, outputs),)
+    return [Layer(f.name, f.kind, f.shape, space_of(f, inputs, reading), f.name in best) for f in found]
 
 
 def recommended_layer(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> str:
     """The layer that is explained when nobody names one; `LayoutUnclear` where no layer has a space."""
     inputs = Inputs(args, kwargs)
     with evaluating(model):
-        best = _recommended(model, inputs, reading, *survey(model, inputs))
+        best = recommend(model, inputs, reading, *survey(model, inputs))
     if best is None:
         raise LayoutUnclear(
             f"{type(model).__name__} has no layer that still has a space and reaches the score",
@@ -58,74 +58,12 @@ def recommended_layer(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str,
     return best
 
 
-def convolutions(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
-    """Every convolution whose output still has a space, in the order of the pass; not one that is the head."""
-    inputs = Inputs(args, kwargs)
-    with evaluating(model):
-        found, outputs = survey(model, inputs)
-    classes = _classes(outputs)
-    return tuple(
-        layer.name
-        for layer in found
-        if layer.kind.startswith("Conv") and prod(_space(layer, inputs, reading)) > 1 and layer.shape[1] != classes
-    )
-
-
-def stages(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
-    """The last layer of every resolution, shallow to deep; the deepest is the recommended one."""
-    inputs = Inputs(args, kwargs)
-    with evaluating(model):
-        found, outputs = survey(model, inputs)
-        deepest = _recommended(model, inputs, reading, found, outputs)
-    last: dict[tuple[int, ...], str] = {}
-    for layer in found[: 1 + next((i for i, f in enumerate(found) if f.name == deepest), -1)]:
-        space = _space(layer, inputs, reading)
-        if prod(space) > 1:
-            last[space] = layer.name
-    return tuple(last[space] for space in sorted(last, key=prod, reverse=True))
-
-
-def blocks(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
-    """What the stages before the deepest one end with, shallow to deep: of their layers the least nested, the last."""
-    inputs = Inputs(args, kwargs)
-    with evaluating(model):
-        found, outputs = survey(model, inputs)
-        deepest = _recommended(model, inputs, reading, found, outputs)
-    end = next((i for i, layer in enumerate(found) if layer.name == deepest), 0)
-    last: dict[tuple[int, ...], str] = {}
-    for layer in found[:end]:
-        space, alike = _space(layer, inputs, reading), _kind(layer, inputs, reading) is _kind(found[end], inputs, reading)
-        nested = layer.name.count(".")
-        if alike and prod(space) > prod(_space(found[end], inputs, reading)):
-            last[space] = layer.name if nested <= last.get(space, layer.name).count(".") else last[space]
-    return tuple(last[space] for space in sorted(last, key=prod, reverse=True))
-
-
-def _kind(layer: Found, inputs: Inputs, reading: Reading) -> type:
-    return type(_layout(layer, inputs, reading))
-
-
-def is_stage(name: str) -> bool:
-    """Whether a layer is named by its stage: "stage:-1" is the deepest, "stage:-2" the one before it."""
-    return name.startswith("stage:")
-
-
-def stage_layer(name: str, known: tuple[str, ...]) -> str:
-    """The layer that a stage ends with; of a network with fewer stages its nearest one."""
-    if not is_stage(name):
-        return name
-    try:
-        place = int(name.removeprefix("stage:"))
-    except ValueError:
-        raise BadValue(f"the layer {name!r}", 'a stage by number, such as "stage:-2"') from None
-    return known[max(-len(known), min(place, len(known) - 1))]
-
-
-def _recommended(model: nn.Module, inputs: Inputs, reading: Reading, found: list[Found], outputs: Tree) -> str | None:
+def recommend(model: nn.Module, inputs: Inputs, reading: Reading, found: list[Found], outputs: Tree) -> str | None:
+    """The layer to look at among those that were found, if there is one."""
     candidates = list(_candidates(found, inputs, reading, outputs))
     if not candidates:
         return None
-    tokens = isinstance(_layout(candidates[0], inputs, reading), Tokens)
+    tokens = isinstance(layout_of(candidates[0], inputs, reading), Tokens)
     if not tokens and candidates[0].bare:
         return candidates[0].name
     for start in range(0, len(candidates), _TRIED_AT_ONCE):
@@ -137,17 +75,20 @@ def _recommended(model: nn.Module, inputs: Inputs, reading: Reading, found: list
 
 def _candidates(found: list[Found], inputs: Inputs, reading: Reading, outputs: Tree) -> Iterator[Found]:
     """Trained layers with a space, the last first; not the head itself, nor single parts of an attention or MLP."""
-    classes = _classes(outputs) if reading.head else -1
+    classes = class_count(outputs) if reading.head else -1
+    sequences = {f.shape[1] for f in found if isinstance(layout_of(f, inputs, reading), Tokens)}
     for layer in reversed(found):
-        if not layer.trained or prod(_space(layer, inputs, reading)) < 2:
+        if not layer.trained or prod(space_of(layer, inputs, reading)) < 2:
             continue
-        tokens = isinstance(layout := _layout(layer, inputs, reading), Tokens)
+        if len(layer.shape) == 4 and sequences & set(space_of(layer, inputs, reading)):
+            continue  # heads x tokens x tokens: what attends to what is no picture
+        tokens = isinstance(layout := layout_of(layer, inputs, reading), Tokens)
         if tokens and layer.leaf and not layer.norm:
             continue
         said = torch.empty(layer.shape, device="meta")
         if layout is None or layout.to_stack(said).shape[1] == classes:
             continue
-        if _alike(_space(layer, inputs, reading), tuple(inputs.images.shape[2:])):
+        if _alike(space_of(layer, inputs, reading), tuple(inputs.images.shape[2:])):
             yield layer
 
 
@@ -158,7 +99,8 @@ def _alike(space: tuple[int, ...], size: tuple[int, ...]) -> bool:
     return 0.5 <= space[-2] * size[-1] / (space[-1] * size[-2]) <= 2
 
 
-def _classes(outputs: Tree) -> int:
+def class_count(outputs: Tree) -> int:
+    """Of outputs that are class scores; -1 of others."""
     logits = logits_of(outputs)
     return logits.shape[1] if logits.ndim > 1 else -1
 
@@ -194,23 +136,22 @@ def _last_felt(model: nn.Module, inputs: Inputs, reading: Reading, names: list[s
 
 
 def _pooled(outputs: Tree) -> torch.Tensor:
-    """A score of outputs that are tokens: one number of what is pooled of them, where something is.
-
-    Not their sum: that of a normalised layer is constant.
-    """
+    """A score of outputs that are tokens: one number, since the sum of what is normalised is constant."""
     pooled = named_tensor(outputs, "pooler_output")
     return (main_tensor(outputs) if pooled is None else pooled).flatten(1)[:, 0]
 
 
-def _layout(found: Found, inputs: Inputs, reading: Reading) -> Any:
+def layout_of(found: Found, inputs: Inputs, reading: Reading) -> Any:
+    """How its output is read; None where it cannot be."""
     try:
         return reading.layout(found.name, found.shape, inputs.batch, tuple(inputs.images.shape[2:]))
     except LayoutUnclear:
         return None
 
 
-def _space(found: Found, inputs: Inputs, reading: Reading) -> tuple[int, ...]:
-    layout = _layout(found, inputs, reading)
+def space_of(found: Found, inputs: Inputs, reading: Reading) -> tuple[int, ...]:
+    """The places of its map; empty where there is none."""
+    layout = layout_of(found, inputs, reading)
     try:
         return () if layout is None else tuple(layout.to_stack(torch.empty(found.shape, device="meta")).shape[2:])
     except RuntimeError:  # declared tokens that are not there
