@@ -1,11 +1,22 @@
 """What is explained: values that turn a model's outputs into one score per image."""
 
-from .classes import ClassTarget, Contrast, Logit, Negative, Probability, Rest, Sum, as_probability, placed, settle
+from .classes import (
+    ClassTarget,
+    Contrast,
+    Logit,
+    Negative,
+    Probability,
+    Rest,
+    Sum,
+    settle,
+)
 from .dense import Mask, Region
 from .detections import Box, are_detections, detections
 from .names import Classes, classes_of
 from .outputs import Target, class_logits, class_probabilities, described, logits_of, named_tensor, score_each
 from .parse import KINDS, WRITTEN, parse_target
+from .sharper import contrasted
+from .traits import as_probability, placed
 from .values import Similarity, Value, embedding
 
 __all__ = [
@@ -30,6 +41,7 @@ __all__ = [
     "class_logits",
     "class_probabilities",
     "classes_of",
+    "contrasted",
     "described",
     "detections",
     "embedding",
