@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatlens.errors import BadValue, UnknownName
+from heatlens.errors import BadValue, HeatlensError, UnknownName
 from heatlens.fusion import FUSIONS, find_fusion, maximum, mean, poly, product, tanh_maximum
 
 HALF = torch.tensor([[[-4.0, 2.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
@@ -104,5 +104,21 @@ def test_names_are_forgiving_and_functions_are_fusions() -> None:
 def test_an_unknown_fusion_names_the_close_ones() -> None:
     with pytest.raises(UnknownName, match=r"No fusion is called 'maximal'. Close: .*maximum"):
         find_fusion("maximal")
-    with pytest.raises(BadValue, match=r"fusion 3. Expected one of mean, maximum, product, tanh_maximum, poly, or"):
+    with pytest.raises(BadValue, match=r"fusion 3. Expected one of mean, maximum, product, geometric, tanh_maximum, poly, or"):
         find_fusion(3)
+
+
+def test_weights_say_how_much_each_map_counts() -> None:
+    a, b = torch.tensor([[[1.0, 4.0], [0.0, 2.0]]]), torch.tensor([[[0.0, 1.0], [2.0, 1.0]]])
+    mixed = find_fusion("mean:weights=3+1")([a, b])
+    assert mixed.flatten().tolist() == pytest.approx([3 / 16, 7 / 8, 1 / 4, 1 / 2])
+    bent = find_fusion("geometric:weights=1+3")([a, b])
+    assert bent.flatten().tolist() == pytest.approx([0, 0.5**0.75, 0, 0.5**0.25 * 0.5**0.75])
+    even = find_fusion("geometric")([a, b])
+    assert even.flatten().tolist() == pytest.approx([0, 0.5**0.5, 0, 0.5])
+
+
+@pytest.mark.parametrize("spec", ["mean:weights=1", "geometric:weights=0+0", "mean:weights=-1+2", "mean:gamma=2"])
+def test_weights_that_make_no_sense_are_refused(spec: str) -> None:
+    with pytest.raises(HeatlensError):
+        find_fusion(spec)([torch.ones(1, 2, 2), torch.ones(1, 2, 2)])

@@ -15,6 +15,7 @@ from torch import Tensor
 from .errors import BadValue, unknown
 from .notation import Maps, along_path, noisy, resize, resize_maps
 from .registry import at_least, convert, spelling
+from .wording import read_request
 
 Views = Iterator[tuple[Tensor, Callable[[Maps], Maps]]]
 
@@ -196,19 +197,16 @@ def find_average(spec: "str | Average | None") -> "Average | None":
         return spec
     if not isinstance(spec, str):
         raise BadValue(f"the average {spec!r}", f"one of {', '.join(AVERAGES)}, or an average")
-    name, _, rest = spec.partition(":")
+    name, words = read_request(spec)
     kinds = {spelling(known): kind for known, kind in AVERAGES.items()}
     if spelling(name) not in kinds:
         raise unknown("average", name, AVERAGES)
     kind = kinds[spelling(name)]
     known = {field.name: field for field in fields(kind)}
     given: dict[str, Any] = {}
-    for part in filter(None, rest.split(",")):
-        key, equals, value = (word.strip() for word in part.partition("="))
+    for key, value in words.items():
         if key not in known:
             raise unknown("setting", key, known, owner=f"the average {name}")
-        if not equals:
-            raise BadValue(f"{part!r} in {spec!r}", "setting=value")
         given[key] = convert(key, value, known[key].type, known[key].default)
     average: Average = kind(**given)
     return average

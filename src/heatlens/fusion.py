@@ -4,15 +4,18 @@ A fusion marked `native` is given the maps at the sizes of their layers instead,
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from math import inf
 from types import MappingProxyType
 
 import torch
 
 from .errors import BadValue, unknown
 from .notation import Maps, ratio, relu, resize_maps, unit_peak, unit_range, unit_scale
-from .registry import spelling
+from .registry import Entry, checked_settings, spelling
+from .wording import read_request
 
-Fusion = Callable[[Sequence[Maps]], Maps]
+Fusion = Callable[..., Maps]
 
 
 def native(fusion: Fusion) -> Fusion:
@@ -21,9 +24,10 @@ def native(fusion: Fusion) -> Fusion:
     return fusion
 
 
-def mean(maps: Sequence[Maps]) -> Maps:
-    """1/l sum_l  M_l / max |M_l|: every layer has the same say, and signs stay."""
-    return torch.stack([unit_scale(m) for m in maps]).mean(0)
+def mean(maps: Sequence[Maps], *, weights: tuple[float, ...] = ()) -> Maps:
+    """sum_l  a_l M_l / max |M_l|, a = weights / sum of weights: without weights all have the same say; signs stay."""
+    say = _say(weights, maps)
+    return torch.stack([a * unit_scale(m) for a, m in zip(say, maps, strict=True)]).sum(0)
 
 
 def maximum(maps: Sequence[Maps]) -> Maps:
@@ -34,6 +38,12 @@ def maximum(maps: Sequence[Maps]) -> Maps:
 def product(maps: Sequence[Maps]) -> Maps:
     """prod_l  (M_l - min M_l) / (max M_l - min M_l)  (RefineCAM, arXiv:2605.14641)."""
     return torch.stack([unit_range(m, 1) for m in maps]).prod(0)
+
+
+def geometric(maps: Sequence[Maps], *, weights: tuple[float, ...] = ()) -> Maps:
+    """prod_l  ((M_l - min M_l) / (max M_l - min M_l))^a_l, a = weights / sum of weights: the product's own mean."""
+    say = _say(weights, maps)
+    return torch.stack([unit_range(m, 1) ** a for a, m in zip(say, maps, strict=True)]).prod(0)
 
 
 def tanh_maximum(maps: Sequence[Maps], *, gamma: float = 2.0) -> Maps:
@@ -55,18 +65,34 @@ def poly(maps: Sequence[Maps]) -> Maps:
     return fused
 
 
+def _say(weights: tuple[float, ...], maps: Sequence[Maps]) -> list[float]:
+    """Shares of the whole, one a map."""
+    given = weights or (1.0,) * len(maps)
+    if len(given) != len(maps) or min(given) < 0 or not 0 < sum(given) < inf:
+        raise BadValue(f"weights={given} for {len(maps)} maps", "as many weights as maps, none below 0, not all 0")
+    return [weight / sum(given) for weight in given]
+
+
 FUSIONS: MappingProxyType[str, Fusion] = MappingProxyType(
-    {"mean": mean, "maximum": maximum, "product": product, "tanh_maximum": tanh_maximum, "poly": poly}
+    {
+        "mean": mean,
+        "maximum": maximum,
+        "product": product,
+        "geometric": geometric,
+        "tanh_maximum": tanh_maximum,
+        "poly": poly,
+    }
 )
 
 
 def find_fusion(name: str | Fusion) -> Fusion:
-    """The fusion of that name, however it is spelt; a function is one already."""
+    """The fusion in words, such as "product" or "mean:weights=2+1"; a function is one already."""
     if callable(name):
         return name
     if not isinstance(name, str):
         raise BadValue(f"the fusion {name!r}", f"one of {', '.join(FUSIONS)}, or a function of maps")
+    word, given = read_request(name)
     for known, fusion in FUSIONS.items():
-        if spelling(known) == spelling(name):
-            return fusion
-    raise unknown("fusion", name, FUSIONS)
+        if spelling(known) == spelling(word):
+            return partial(fusion, **checked_settings(Entry(known, fusion), given, "fusion")) if given else fusion
+    raise unknown("fusion", word, FUSIONS)

@@ -13,10 +13,11 @@ from .engine.evidence import Evidence
 from .engine.inputs import Inputs
 from .engine.scene import Options, Scene, View
 from .errors import BadValue, NotFinite, ScoreIndifferent
-from .models.layers import convolutions, stages
+from .models.stages import convolutions, is_stage, stage_layer, stages
 from .models.subject import Subject
 from .notation import Maps, resize_maps, unit_scale
 from .notes import blank, guessed
+from .parts import apart, together
 from .recipe import Recipe
 from .registry import needs
 from .seen import Seen, Wishes
@@ -27,6 +28,7 @@ from .targets import (
     are_detections,
     class_logits,
     class_probabilities,
+    contrasted,
     described,
     logits_of,
     placed,
@@ -35,11 +37,22 @@ from .targets import (
 )
 from .trees import Tree, rows
 
+Aim = tuple[Sequence[Target], Sequence[Target]]
+"""What is explained of each image: by itself, and against classes that are like it."""
+
 
 def look(
     subject: Subject, inputs: Inputs, asked: Sequence[Recipe], targets: Sequence[Sequence[Target]], wishes: Wishes
 ) -> Seen:
     """Explain every image of a batch by every recipe for every target; targets[t][i] is for image i."""
+    seen = _look(subject, inputs, apart(asked), targets, wishes)
+    return together(asked, seen, tuple(inputs.images.shape[2:]))
+
+
+def _look(
+    subject: Subject, inputs: Inputs, asked: Sequence[Recipe], targets: Sequence[Sequence[Target]], wishes: Wishes
+) -> Seen:
+    """The same for recipes of one part each."""
     if subject.lacking is not None:
         for recipe in asked:
             subject.lacking.check(recipe.entry)
@@ -51,15 +64,17 @@ def look(
     with evaluating(subject.model, differentiable=wishes.differentiable):
         clean = _scene(subject, plain, [recipes[r] for r in groups[None]], wishes)
         settled = [_settled(clean.outputs, row, inputs.batch) for row in targets]
+        sharper = [contrasted(clean.outputs, row) for row in settled] if any(r.contrast for r in recipes) else settled
+        aims = list(zip(settled, sharper, strict=True))
         scores = [score_each(clean.outputs, row) for row in settled]
         maps: list[list[Maps]] = [[] for _ in recipes]
         notes: list[list[list[str]]] = [[[] for _ in settled] for _ in recipes]
         for average, members in groups.items():
             group = [recipes[r] for r in members]
             if average is None:
-                found = _maps(subject, clean, group, settled, wishes.upsample)
+                found = _maps(subject, clean, group, aims, wishes.upsample)
             else:
-                found = _mean(subject, inputs, group, average, settled, wishes)
+                found = _mean(subject, inputs, group, average, aims, wishes)
             for r, row in zip(members, found, strict=True):
                 maps[r] = row
                 notes[r] = [clean.notes + guessed(recipes[r], clean) + blank(m, recipes[r], clean) for m in row]
@@ -80,12 +95,17 @@ def _plainly(inputs: Inputs, asked: Sequence[Recipe]) -> Inputs:
 
 def _with_layers(subject: Subject, inputs: Inputs, recipe: Recipe) -> Recipe:
     if recipe.layers:
-        return recipe
+        return recipe if not any(is_stage(name) for name in recipe.layers) else _at_stages(subject, inputs, recipe)
     meant = {"convolutions": convolutions, "stages": stages}.get(recipe.entry.layers)
     if meant is None:
         return replace(recipe, layers=subject.default_layers(*inputs.args, **inputs.kwargs))
     found = meant(subject.model, inputs.args, inputs.kwargs, subject.reading)
     return replace(recipe, layers=found or subject.default_layers(*inputs.args, **inputs.kwargs))
+
+
+def _at_stages(subject: Subject, inputs: Inputs, recipe: Recipe) -> Recipe:
+    known = subject.stage_layers(*inputs.args, **inputs.kwargs)
+    return replace(recipe, layers=tuple(stage_layer(name, known) for name in recipe.layers))
 
 
 def _scene(subject: Subject, inputs: Inputs, recipes: Sequence[Recipe], wishes: Wishes) -> Scene:
@@ -103,15 +123,15 @@ def _scene(subject: Subject, inputs: Inputs, recipes: Sequence[Recipe], wishes: 
 
 
 def _maps(
-    subject: Subject, scene: Scene, recipes: Sequence[Recipe], settled: Sequence[Sequence[Target]], upsample: bool
+    subject: Subject, scene: Scene, recipes: Sequence[Recipe], aims: Sequence[Aim], upsample: bool
 ) -> list[list[Maps]]:
     """[recipe][target] from one scene; one backward pass per target, and none again for what knows no target."""
     found: list[list[Maps]] = [[] for _ in recipes]
-    for row in settled:
-        view = scene.under(row)
+    for plain, sharper in aims:
+        views = scene.under(plain), scene.under(sharper)
         for recipe, maps in zip(recipes, found, strict=True):
             again = bool(maps) and not recipe.knows_target
-            maps.append(maps[0] if again else _map(subject, view, recipe, upsample))
+            maps.append(maps[0] if again else _map(subject, views[recipe.contrast], recipe, upsample))
     return found
 
 
@@ -120,22 +140,22 @@ def _mean(
     inputs: Inputs,
     recipes: Sequence[Recipe],
     average: Average,
-    settled: Sequence[Sequence[Target]],
+    aims: Sequence[Aim],
     wishes: Wishes,
 ) -> list[list[Maps]]:
     """[recipe][target]: the mean over the average's views, each map put back first; the targets stay what they are."""
-    if getattr(average, "moves", False) and (fixed := [t for row in settled for t in row if placed(t)]):
+    if getattr(average, "moves", False) and (fixed := [t for row, _ in aims for t in row if placed(t)]):
         raise BadValue(
             f"the average {type(average).__name__.lower()} for {described(fixed[0])}",
             "an average that leaves things at their places: noise, path",
         )
-    sums: list[list[Maps | float]] = [[0.0] * len(settled) for _ in recipes]
+    sums: list[list[Maps | float]] = [[0.0] * len(aims) for _ in recipes]
     views = 0
     for images, put_back in average.views(inputs.images, subject.baseline(inputs.images)):
         scene = _scene(subject, inputs.showing(images), recipes, wishes)
         natively = getattr(average, "enlarges", False)
         upsample = not natively and (wishes.upsample or images.shape != inputs.images.shape)
-        found = [[put_back(m) for m in row] for row in _maps(subject, scene, recipes, settled, upsample)]
+        found = [[put_back(m) for m in row] for row in _maps(subject, scene, recipes, aims, upsample)]
         if average.scaled:
             found = [[unit_scale(m) for m in row] for row in found]
         sums = [[a + b for a, b in zip(*rows, strict=True)] for rows in zip(sums, found, strict=True)]
@@ -185,7 +205,7 @@ def _settled(outputs: Tree, row: Sequence[Target], batch: int) -> list[Target]:
 
 
 def _ranking(outputs: Tree) -> Tensor | None:
-    if are_detections(outputs) or (logits := logits_of(outputs)).ndim > 2 or class_logits(outputs).shape[1] < 2:
+    if are_detections(outputs) or logits_of(outputs).ndim > 2 or class_logits(outputs).shape[1] < 2:
         return None
     return class_probabilities(outputs).detach().float()
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from .errors import BadValue, unknown
 from .registry import convert, needs, settings, spelling
+from .wording import read_request
 
 Measure = Callable[..., Any]
 Summary = Callable[[np.ndarray], float]
@@ -131,14 +132,9 @@ def find_criterion(spec: "str | Metric | Criterion", given: Mapping[str, Any] | 
     """A criterion from its words, such as "insertion" or "deletion:step=448", or from a metric and settings."""
     if isinstance(spec, Criterion):
         return spec
-    name, _, words = spec.partition(":") if isinstance(spec, str) else (spec, "", "")
+    name, words = read_request(spec) if isinstance(spec, str) else (spec, {})
     found = find_metric(name)
-    wanted: dict[str, Any] = dict(given or {})
-    for word in filter(None, words.split(",")):
-        key, equals, value = (part.strip() for part in word.partition("="))
-        if not equals:
-            raise BadValue(f"{word!r} in {spec!r}", "setting=value")
-        wanted[key] = value
+    wanted: dict[str, Any] = {**(given or {}), **words}
     return Criterion(found, tuple(_checked(found, wanted).items()))
 
 

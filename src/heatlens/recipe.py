@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from .averaging import Average, find_average
-from .errors import unknown
+from .errors import BadValue, unknown
 from .fusion import Fusion, find_fusion
-from .registry import Entry, Method, as_entry, checked_settings, needs, settings
+from .registry import Entry, Method, as_entry, checked_settings, needs, settings, spelling
 
 _TAIL = frozenset({"score_with", "gradients_with", "propagated"})
 _WITHOUT_TARGET = frozenset({"activations", "images", "baseline", "enlarge"})
@@ -25,10 +26,14 @@ class Recipe:
     fuse: str | Fusion | None = None
     """How several layers combine; None: as the method declares."""
     average: str | Average | None = None
+    contrast: bool = False
+    """Whether a class is explained against those that are like it (`targets.Contrast`), not by itself."""
+    parts: "tuple[Recipe, ...]" = ()
+    """Recipes whose maps are fused to one; `method` is the name of the whole."""
 
     @property
     def entry(self) -> Entry:
-        return as_entry(self.method)
+        return Entry(str(self.method), _of_parts) if self.parts else as_entry(self.method)
 
     @property
     def fusion(self) -> Fusion:
@@ -52,6 +57,10 @@ class Recipe:
         return bool(self.needs & _TAIL)
 
 
+def _of_parts() -> None:
+    """The function of a recipe that has parts instead: none."""
+
+
 def recipes(
     method: "str | Method | Recipe | Sequence[str | Method | Recipe]",
     given: Mapping[str, Any],
@@ -60,8 +69,8 @@ def recipes(
     average: str | Average | None,
 ) -> list[Recipe]:
     """One recipe per method; each setting goes to the methods that have it, and must belong to one."""
-    methods: list[Any] = list(method) if isinstance(method, list | tuple) else [method]
-    entries = [as_entry(m.method if isinstance(m, Recipe) else m) for m in methods]
+    methods: list[Any] = [_named(m) for m in (method if isinstance(method, list | tuple) else [method])]
+    entries = [m.entry if isinstance(m, Recipe) else as_entry(m) for m in methods]
     known = {key for entry in entries for key in settings(entry.function)}
     for key in given:
         if key not in known:
@@ -72,10 +81,25 @@ def recipes(
     averaged = find_average(average)
     if fuse is not None:
         find_fusion(fuse)
+    if (at or fuse is not None or averaged) and all(isinstance(m, Recipe) for m in methods):
+        raise BadValue(f"layers, a fusion or an average for {entries[0].name}", "a method; a recipe has its own")
     return [
         m if isinstance(m, Recipe) else Recipe(_plain(m, entry), _own(entry, given), at, fuse, averaged)
         for m, entry in zip(methods, entries, strict=True)
     ]
+
+
+def _named(method: Any) -> Any:
+    """The recipe that ships under a name; anything else as it is."""
+    if not isinstance(method, str):
+        return method
+    return next((recipe for name, recipe in RECIPES.items() if spelling(name) == spelling(method)), method)
+
+
+def check_recipe(name: str) -> None:
+    """`UnknownName` for what no recipe that ships is called."""
+    if not isinstance(_named(name), Recipe):
+        raise unknown("recipe", name, RECIPES)
 
 
 def _plain(method: str | Method, entry: Entry) -> str | Method:
@@ -86,3 +110,21 @@ def _plain(method: str | Method, entry: Entry) -> str | Method:
 def _own(entry: Entry, given: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     known = settings(entry.function)
     return tuple(checked_settings(entry, {k: v for k, v in given.items() if k in known}).items())
+
+
+_SCALES = "scales:factors=1+1.5+2+2.5"
+
+RECIPES: MappingProxyType[str, Recipe] = MappingProxyType(
+    {
+        "precise": Recipe(
+            "precise",
+            fuse="geometric:weights=3+1+1",
+            parts=(
+                Recipe("grad_cam", layers=("stage:-1",), average=_SCALES, contrast=True),
+                Recipe("hires_cam", layers=("stage:-2",), average=_SCALES, contrast=True),
+                Recipe("layer_cam", layers=("stage:-3",), average=_SCALES, contrast=True),
+            ),
+        ),
+    }
+)
+"""Recipes that were chosen by measurement; docs/benchmark.md says by which."""

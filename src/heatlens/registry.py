@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -29,7 +29,7 @@ EVIDENCE = MappingProxyType(
         "full_gradients": "full_gradients(images=X) -> X * dy/dX, then b * dy/dz of every layer z = ... + b",
         "propagated": "propagated(rule) -> the score sent back under another rule than the derivative's",
         "attention": "Att_l, what every block of a transformer attends to, and how its tokens lie on the image",
-        "attention_gradients": "attention_gradients(of) -> dy/dAtt_l of every block, or ds_l/dAtt_l of its own score s_l",
+        "attention_gradients": "attention_gradients(of) -> dy/dAtt_l of every block, or ds_l/dAtt_l of its own score",
     }
 )
 """The words a method may ask for.  The engine implements exactly these."""
@@ -147,14 +147,14 @@ def as_entry(method: str | Method) -> Entry:
     return Entry(_name(method), method)
 
 
-def checked_settings(entry: Entry, given: dict[str, Any]) -> dict[str, Any]:
+def checked_settings(entry: Entry, given: Mapping[str, Any], kind: str = "method") -> dict[str, Any]:
     """The given settings in the types that the method declares; text (from a command line) is converted."""
     known = settings(entry.function)
     annotations = {p.name: p.annotation for p in _parameters(entry.function)}
     out = {}
     for key, value in given.items():
         if key not in known:
-            raise unknown("setting", key, known, owner=f"the method {entry.name}")
+            raise unknown("setting", key, known, owner=f"the {kind} {entry.name}")
         out[key] = convert(key, value, annotations[key], known[key])
     return out
 

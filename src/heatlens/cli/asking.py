@@ -1,5 +1,7 @@
 """Options that several commands share: what is asked of a model, and how the work is done."""
 
+from typing import Any
+
 import click
 
 from .options import F, with_options
@@ -10,9 +12,13 @@ _RECIPE_OPTIONS = (
         "-M",
         metavar="NAME",
         multiple=True,
-        default=("grad_cam",),
-        show_default=True,
-        help="How; repeatable. All of them: heatlens methods.",
+        help="How; repeatable. All of them: heatlens methods.  [default: grad_cam]",
+    ),
+    click.option(
+        "--recipe",
+        metavar="NAME",
+        multiple=True,
+        help="How, in several steps chosen by measurement: precise; repeatable.",
     ),
     click.option(
         "--layers",
@@ -38,6 +44,15 @@ _RECIPE_OPTIONS = (
 def recipe_options(command: F) -> F:
     """Add the options that say how a map is made."""
     return with_options(_RECIPE_OPTIONS, command)
+
+
+def methods_of(options: dict[str, Any]) -> list[str]:
+    """The methods and recipes that the options ask for; a recipe is asked for like a method."""
+    from ..recipe import check_recipe
+
+    for name in options["recipe"]:
+        check_recipe(name)
+    return [*options["method"], *options["recipe"]] or ["grad_cam"]
 
 
 _ASKING_OPTIONS = (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BadValue
+from .asking import methods_of
 from .options import device_from, load_options, pairs
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Evaluating:
         criteria = [find_criterion(metric) for metric in options["metric"]]
         settings = pairs("--set", options["settings"])
         asked = recipes(
-            list(options["method"]), settings, list(options["layers"]) or None, options["fuse"], options["average"]
+            methods_of(options), settings, list(options["layers"]) or None, options["fuse"], options["average"]
         )
         subset = read_subset(Path(options["subset"])) if options["subset"] else ()
         taken = Selection(options["match"], subset, options["every"], options["start"], options["limit"])

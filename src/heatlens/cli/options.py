@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..models import Subject
 
 _SECTIONS = {
-    "What is shown": ("method", "target", "metric", "top", "layers", "fuse", "average", "settings"),
+    "What is shown": ("method", "recipe", "target", "metric", "top", "layers", "fuse", "average", "settings"),
     "What is found": ("threshold", "pick", "refine"),
     "Which photos": ("dataset_arg", "match", "subset", "every", "start", "limit"),
     "Output": (

@@ -14,6 +14,7 @@ from ..errors import (
     NotFinite,
     UnknownName,
 )
+from .asking import methods_of
 from .options import pairs, subject_from
 from .voice import Voice
 
@@ -156,4 +157,4 @@ class Work:
     def _recipe(self) -> tuple[list[str], dict[str, str], list[str] | None, str | None, str | None]:
         options = self.options
         layers = list(options["layers"]) or None
-        return list(options["method"]), self._settings, layers, options["fuse"], options["average"]
+        return methods_of(options), self._settings, layers, options["fuse"], options["average"]

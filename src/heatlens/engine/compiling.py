@@ -36,7 +36,7 @@ def compiled_copy(model: nn.Module, copy: nn.Module, inputs: Inputs) -> tuple[nn
     first = inputs.of(0, 2)
     expected = snapshot(first.run(copy))
     try:
-        compiled = torch.compile(copy)
+        compiled: nn.Module = torch.compile(copy)  # type: ignore[assignment]
         same = close(first.run(compiled), expected, tolerance=1e-5)
     except Exception as error:  # whatever a compiler of the day raises: it is missing, or cannot read the network
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]

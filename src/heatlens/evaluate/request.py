@@ -86,6 +86,7 @@ class Request:
             "photos": {"count": len(self.data), "sha256": hashlib.sha256(photos.encode()).hexdigest()},
             "models": [m.record() if isinstance(m, ModelRequest) else {"name": m.name} for m in self.models],
             "recipes": [recipe_name(recipe) for recipe in self.recipes],
+            "recipes in full": [recipe_in_full(recipe) for recipe in self.recipes],
             "metrics": [find_criterion(criterion).name for criterion in self.criteria],
             "target": self.target,
             "seed": self.seed,
@@ -117,7 +118,12 @@ def with_centre(recipes: Sequence[Recipe], criteria: Iterable[Criterion]) -> tup
 
 
 def recipe_name(recipe: Recipe) -> str:
-    """A recipe as one line: the method, then whatever is not as usual."""
+    """A recipe as one line: its name where it is made of others, else what it is in full."""
+    return recipe.entry.name if getattr(recipe, "parts", ()) else recipe_in_full(recipe)
+
+
+def recipe_in_full(recipe: Recipe) -> str:
+    """The method, then whatever is not as usual."""
     settings = ",".join(f"{key}={_word(value)}" for key, value in recipe.settings)
     method = recipe.entry.name + (f":{settings}" if settings else "")
     others = [f for f in fields(recipe) if f.name not in ("method", "settings")]
@@ -126,6 +132,8 @@ def recipe_name(recipe: Recipe) -> str:
 
 
 def _word(value: Any) -> str:
+    if isinstance(value, Recipe):
+        return f"({recipe_in_full(value)})"
     if is_dataclass(value) and not isinstance(value, type):
         return repr(value)
     if isinstance(value, tuple | list):

@@ -14,9 +14,10 @@ from ..images import Photo, Placement, Preprocessing, prepare
 from ..images.geometry import black
 from ..targets import Classes, ClassTarget, Logit, Target, classes_of, parse_target
 from .lacking import Lacking
-from .layers import blocks, recommended_layer
+from .layers import recommended_layer
 from .layouts import Layout, Reading
 from .likeness import Reader, likeness
+from .stages import blocks
 
 _PREPROCESSING = ("mean", "std", "size", "resize", "interpolation", "shorter_side")
 _READING = ("prefix_tokens", "grid", "patch", "channels_last")

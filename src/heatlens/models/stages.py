@@ -1,0 +1,78 @@
+"""Groups of layers: every convolution, and what the stages of a network end with."""
+
+from math import prod
+from typing import Any
+
+from torch import nn
+
+from ..engine.evaluating import evaluating
+from ..engine.inputs import Inputs
+from ..engine.survey import Found, survey
+from ..errors import BadValue
+from .layers import class_count, layout_of, recommend, space_of
+from .layouts import Reading
+
+
+def convolutions(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
+    """Every convolution whose output still has a space, in the order of the pass; not one that is the head."""
+    inputs = Inputs(args, kwargs)
+    with evaluating(model):
+        found, outputs = survey(model, inputs)
+    classes = class_count(outputs)
+    return tuple(
+        layer.name
+        for layer in found
+        if layer.kind.startswith("Conv") and prod(space_of(layer, inputs, reading)) > 1 and layer.shape[1] != classes
+    )
+
+
+def stages(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
+    """The last layer of every resolution, shallow to deep; the deepest is the recommended one."""
+    inputs = Inputs(args, kwargs)
+    with evaluating(model):
+        found, outputs = survey(model, inputs)
+        deepest = recommend(model, inputs, reading, found, outputs)
+    last: dict[tuple[int, ...], str] = {}
+    for layer in found[: 1 + next((i for i, f in enumerate(found) if f.name == deepest), -1)]:
+        space = space_of(layer, inputs, reading)
+        if prod(space) > 1:
+            last[space] = layer.name
+    return tuple(last[space] for space in sorted(last, key=prod, reverse=True))
+
+
+def blocks(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
+    """What the stages before the deepest one end with, shallow to deep: of their layers the least nested, the last."""
+    inputs = Inputs(args, kwargs)
+    with evaluating(model):
+        found, outputs = survey(model, inputs)
+        deepest = recommend(model, inputs, reading, found, outputs)
+    end = next((i for i, layer in enumerate(found) if layer.name == deepest), 0)
+    kind, coarsest = _kind(found[end], inputs, reading), prod(space_of(found[end], inputs, reading))
+    last: dict[tuple[int, ...], str] = {}
+    for layer in found[:end]:
+        space = space_of(layer, inputs, reading)
+        if prod(space) <= coarsest or _kind(layer, inputs, reading) is not kind:
+            continue
+        if layer.name.count(".") <= last.get(space, layer.name).count("."):
+            last[space] = layer.name
+    return tuple(last[space] for space in sorted(last, key=prod, reverse=True))
+
+
+def _kind(layer: Found, inputs: Inputs, reading: Reading) -> type:
+    return type(layout_of(layer, inputs, reading))
+
+
+def is_stage(name: str) -> bool:
+    """Whether a layer is named by its stage: "stage:-1" is the deepest, "stage:-2" the one before it."""
+    return name.startswith("stage:")
+
+
+def stage_layer(name: str, known: tuple[str, ...]) -> str:
+    """The layer that a stage ends with; of a network with fewer stages its nearest one."""
+    if not is_stage(name):
+        return name
+    try:
+        place = int(name.removeprefix("stage:"))
+    except ValueError:
+        raise BadValue(f"the layer {name!r}", 'a stage by number, such as "stage:-2"') from None
+    return known[max(-len(known), min(place, len(known) - 1))]
