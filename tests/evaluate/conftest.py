@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,9 +70,9 @@ def noise(tmp_path: Path) -> list[Path]:
 
 
 def evaluate_here(photos: list[Path], out: Path) -> None:
-    """In a process of its own, which may be killed."""
+    """In a process of its own, which may be killed; a photo a part, and slow enough for somebody to come between."""
     torch.set_num_threads(1)
-    run(request_of(photos), out)
+    run(request_of(photos, part_size=1), out, watch=lambda photos, rows: time.sleep(0.03))
 
 
 def evaluate_and_die(photos: list[Path], out: Path, at: int) -> None:
