@@ -189,3 +189,16 @@ def test_what_cannot_be_read_says_why(spec: str, kind: type[HeatlensError], mess
     with pytest.raises(kind) as caught:
         find_average(spec)
     assert message in str(caught.value)
+
+
+def test_scales_may_look_into_the_mirror_at_every_size() -> None:
+    images = torch.rand(1, 3, 6, 8)
+    found = list(find_average("scales:factors=1+2,mirrored=yes").views(images, images))
+    assert [tuple(view.shape[2:]) for view, _ in found] == [(6, 8), (6, 8), (12, 16), (12, 16)]
+    torch.testing.assert_close(found[1][0], images.flip(-1))
+    left = torch.zeros(1, 12, 16)
+    left[:, :, 0:2] = 1
+    back = found[3][1](left)
+    assert back.shape == (1, 6, 8)
+    assert float(back[0, 0, -1]) == 1
+    assert float(back[0, 0, 0]) == 0

@@ -112,17 +112,17 @@ def _own(entry: Entry, given: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(checked_settings(entry, {k: v for k, v in given.items() if k in known}).items())
 
 
-_SCALES = "scales:factors=1+1.5+2+2.5"
+_SIZES = "scales:factors=1+1.5+2+2.5,mirrored=true"
 
 RECIPES: MappingProxyType[str, Recipe] = MappingProxyType(
     {
         "precise": Recipe(
             "precise",
-            fuse="geometric:weights=3+1+1",
+            fuse="geometric:weights=2+1+1",
             parts=(
-                Recipe("grad_cam", layers=("stage:-1",), average=_SCALES, contrast=True),
-                Recipe("hires_cam", layers=("stage:-2",), average=_SCALES, contrast=True),
-                Recipe("layer_cam", layers=("stage:-3",), average=_SCALES, contrast=True),
+                Recipe("grad_cam", layers=("stage:-1",), average=_SIZES),
+                Recipe("layer_cam", layers=("stage:-2",), average=_SIZES, contrast=True),
+                Recipe("layer_cam", layers=("stage:-3",), average=_SIZES),
             ),
         ),
     }
