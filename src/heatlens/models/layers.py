@@ -1,6 +1,6 @@
 """Every layer of a model, and which one to look at: the last whose map still carries gradient."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -76,20 +76,26 @@ def recommend(model: nn.Module, inputs: Inputs, reading: Reading, found: list[Fo
 def _candidates(found: list[Found], inputs: Inputs, reading: Reading, outputs: Tree) -> Iterator[Found]:
     """Trained layers with a space, the last first; not the head itself, nor single parts of an attention or MLP."""
     classes = class_count(outputs) if reading.head else -1
-    sequences = {f.shape[1] for f in found if isinstance(layout_of(f, inputs, reading), Tokens)}
+    sequences = {f.name: f.shape[1] for f in found if isinstance(layout_of(f, inputs, reading), Tokens)}
     for layer in reversed(found):
         if not layer.trained or prod(space_of(layer, inputs, reading)) < 2:
             continue
-        if len(layer.shape) == 4 and sequences & set(space_of(layer, inputs, reading)):
+        if len(layer.shape) == 4 and not {*sequences.values()}.isdisjoint(space_of(layer, inputs, reading)):
             continue  # heads x tokens x tokens: what attends to what is no picture
-        tokens = isinstance(layout := layout_of(layer, inputs, reading), Tokens)
-        if tokens and layer.leaf and not layer.norm:
+        layout = layout_of(layer, inputs, reading)
+        if layer.leaf and not layer.norm and (isinstance(layout, Tokens) or _within(layer.name, sequences)):
             continue
         said = torch.empty(layer.shape, device="meta")
         if layout is None or layout.to_stack(said).shape[1] == classes:
             continue
         if _alike(space_of(layer, inputs, reading), tuple(inputs.images.shape[2:])):
             yield layer
+
+
+def _within(name: str, others: Collection[str]) -> bool:
+    """Whether a layer is a part, of any depth, of one of these."""
+    parts = name.split(".")
+    return any(".".join(parts[:depth]) in others for depth in range(1, len(parts)))
 
 
 def _alike(space: tuple[int, ...], size: tuple[int, ...]) -> bool:
