@@ -3,8 +3,9 @@
     python -m benchmarks.localisation --estimate     what it takes, from one photo for each method and network
     python -m benchmarks.localisation                runs, or carries on; then writes docs/benchmark.md
 
-Methods that ask the network a few times see every photo of `ilsvrc_val`; those that ask it hundreds of times see every
-tenth, and all of the hard subset.  Faithfulness is measured on every twentieth photo.
+Recipes that were chosen on every second photo are measured on the others.  Methods that ask the network a few times see
+every photo of `ilsvrc_val`, or every N-th with `--every N`, and all of the hard subset; those that ask it hundreds of
+times see a tenth of that.  Faithfulness is measured on every twentieth photo.
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ from heatlens.evaluate import (
     with_centre,
 )
 from heatlens.measuring import find_criterion
-from heatlens.recipe import Recipe
+from heatlens.recipe import RECIPES, Recipe, recipes
 
 from . import costs
 from .networks import data_folder, networks
@@ -51,18 +52,24 @@ class Study:
     request: Request
 
 
-def studies(names: tuple[str, ...], chosen: tuple[str, ...], limit: int | None, data: Path) -> list[Study]:
+def studies(names: tuple[str, ...], chosen: tuple[str, ...], every: int, limit: int | None, data: Path) -> list[Study]:
     """The evaluations; those for which no method is left are left out."""
     labels = open_dataset(f"csv:{data / 'images' / 'labels.csv'}")
     whole = Selection(match="ilsvrc_val/*", limit=limit).of(labels)
     hard = hard_names(data)
-    few = _few(whole, hard)
+    unseen = Selection(every=2, start=1).of(whole)
+    some = _some(whole, hard, every)
+    few = _some(whole, hard, 10 * every)
     methods = [Recipe(name) for name in chosen or heatlens.methods()]
     quick = [recipe for recipe in methods if not recipe.needs & _OFTEN]
     slow = [recipe for recipe in methods if recipe.needs & _OFTEN]
     sample = Selection(every=20).of(whole)
+    precise = recipes(["grad_cam", *RECIPES], {}, None, None, None)
+    difficult = _some(whole, hard, 0)
     asked = (
-        ("places", f"{len(whole)} photos, methods of few passes", whole, quick, PLACES, "label"),
+        ("recipes", f"{len(unseen)} photos that no recipe was chosen on", unseen, precise, PLACES, "label"),
+        ("recipes-hard", f"The {len(difficult)} hard photos", difficult, precise, PLACES, "label"),
+        ("places", f"{len(some)} photos, methods of few passes", some, quick, PLACES, "label"),
         ("places-slow", f"{len(few)} photos, methods of many passes", few, slow, PLACES, "label"),
         ("faithful", f"{len(sample)} photos, all methods", sample, methods, FAITHFUL, None),
     )
@@ -80,10 +87,10 @@ def hard_names(data: Path) -> set[str]:
     return set(read_subset(data / "images" / "hard_subset.txt"))
 
 
-def _few(whole: Dataset, hard: set[str]) -> Dataset:
-    """Every tenth, and the hard ones."""
-    tenth = {item.name for item in whole.items[::10]}
-    return Dataset(whole.name, tuple(item for item in whole.items if item.name in tenth | hard))
+def _some(whole: Dataset, hard: set[str], every: int) -> Dataset:
+    """Every so many, and the hard ones."""
+    some = {item.name for item in whole.items[::every]} if every else set()
+    return Dataset(whole.name, tuple(item for item in whole.items if item.name in some | hard))
 
 
 def estimate(asked: Sequence[Study], item: Item) -> None:
@@ -115,6 +122,8 @@ def _hours(request: Request, known: dict[str, dict[str, float | None]]) -> float
 @click.option("--estimate", "only", is_flag=True, help="Only say how long it takes.")
 @click.option("--network", multiple=True, help="Only these; repeatable.")
 @click.option("--method", multiple=True, help="Only these; repeatable.")
+@click.option("--study", multiple=True, help="Only these: recipes, recipes-hard, places, places-slow, faithful.")
+@click.option("--every", default=1, show_default=True, help="Every N-th photo, beside the hard ones.")
 @click.option("--limit", type=int, help="Only the first N photos, to try it out.")
 @click.option("--workers", default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("benchmark-out"), show_default=True)
@@ -123,6 +132,8 @@ def main(
     only: bool,
     network: tuple[str, ...],
     method: tuple[str, ...],
+    study: tuple[str, ...],
+    every: int,
     limit: int | None,
     workers: int,
     out: Path,
@@ -130,13 +141,15 @@ def main(
 ) -> None:
     """Measure every method on the trained networks; ended at any moment, the same command carries on."""
     data = data_folder()
-    asked = studies(network, method, limit, data)
+    asked = studies(network, method, every, limit, data)
+    wanted = [one for one in asked if not study or one.name in study]
     torch.set_num_threads(1)
-    estimate(asked, asked[0].request.data.items[0])
-    for study in [] if only else asked:
-        total = len(study.request.data) * len(study.request.models)
-        with tqdm(total=total, unit="photo", desc=study.name, smoothing=0.05) as bar:
-            run(study.request, out / study.name, workers=workers, watch=lambda n, _, bar=bar: bar.update(n))
+    if only:
+        estimate(wanted, asked[0].request.data.items[0])
+    for one in [] if only else wanted:
+        total = len(one.request.data) * len(one.request.models)
+        with tqdm(total=total, unit="photo", desc=one.name, smoothing=0.05) as bar:
+            run(one.request, out / one.name, workers=workers, watch=lambda n, _, bar=bar: bar.update(n))
     if not only:
         page.write_text(written(asked, out, data), "utf-8")
         click.echo(f"{page}")
@@ -145,10 +158,10 @@ def main(
 def written(asked: Sequence[Study], out: Path, data: Path) -> str:
     """The page: each study on all its photos, and the places on the hard ones."""
     parts = [_INTRO]
-    for study in asked:
+    for study in [one for one in asked if (out / one.name).is_dir()]:
         parts.append(f"## {study.title}\n\n{_tables(summarise(out / study.name))}")
         hard = {item.name for item in study.request.data.items} & hard_names(data)
-        if study.name != "faithful" and hard:
+        if study.name.startswith("places") and hard:
             parts.append(
                 f"## The {len(hard)} hard ones among them\n\n{_tables(summarise(out / study.name, photos=hard))}"
             )

@@ -110,13 +110,15 @@ def _at_stages(subject: Subject, inputs: Inputs, recipe: Recipe) -> Recipe:
 
 def _scene(subject: Subject, inputs: Inputs, recipes: Sequence[Recipe], wishes: Wishes) -> Scene:
     layers = dict.fromkeys(layer for recipe in recipes for layer in recipe.layers)
+    tails = frozenset(layer for recipe in recipes if recipe.replays for layer in recipe.layers)
     options = Options(
         graph=any(recipe.differentiates for recipe in recipes),
         curvature=any("curvature" in recipe.needs for recipe in recipes),
-        tails=frozenset(layer for recipe in recipes if recipe.replays for layer in recipe.layers),
+        tails=tails,
         precision=wishes.precision,
         differentiable=wishes.differentiable,
         progress=wishes.progress,
+        first_in_full=not tails and any("score_under" in recipe.needs for recipe in recipes),
         compiled=wishes.compiled,
     )
     return Scene(subject.model, inputs, list(layers), subject.layout, subject.baseline(inputs.images), options)

@@ -47,3 +47,13 @@ def test_guided_grad_cam_on_a_network_of_relus(data: Any) -> None:
     x0, y0, x1, y1 = (round(v) for v in data.boxes("photos/both_dog_cat.png")[DOG])
     heat = abs(found.map)
     assert heat[y0:y1, x0:x1].sum() > 0.8 * heat.sum()
+
+
+@pytest.mark.parametrize("settings", [{}, {"score": "logit", "channel_softmax": True}], ids=["official", "peers"])
+def test_half_the_bits_show_the_same_map(data: Any, settings: dict[str, Any]) -> None:
+    subject = heatlens.load("torchvision/squeezenet1_1", data.weights("squeezenet1_1_gluon_fp32"))
+    asked: dict[str, Any] = {"method": "score_cam", "settings": {**settings, "top": 64}, "target": DOG}
+    photo = data.photo("photos/both_dog_cat.png")
+    exact, rounded = (heatlens.explain(subject, photo, precision=p, **asked).raw for p in ("fp32", "bf16"))
+    unit = [(raw - raw.min()) / (raw.max() - raw.min()) for raw in (exact, rounded)]
+    assert 0 < abs(unit[0] - unit[1]).max() < 0.02

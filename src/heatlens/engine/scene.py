@@ -54,6 +54,8 @@ class Options:
     differentiable: bool = False
     """Whether what comes out can itself be differentiated."""
     progress: Progress | None = None
+    first_in_full: bool = False
+    """Whether the first pass keeps the model's own precision, which costs nothing beside the thousands that follow."""
     compiled: bool = False
     """Whether thousands of pictures are shown to a copy that `torch.compile` made."""
 
@@ -148,7 +150,7 @@ class Scene:
         recorders = {name: Recorder(self.model, self.modules[name]) for name in tails}
         with ExitStack() as stack:
             stack.enter_context(torch.set_grad_enabled(everywhere))
-            stack.enter_context(self.precisely())
+            stack.enter_context(nullcontext() if self.options.first_in_full else self.precisely())
             if self.options.curvature:
                 stack.enter_context(sdpa_kernel(SDPBackend.MATH))  # fused attention has no second derivative
             for recorder in recorders.values():

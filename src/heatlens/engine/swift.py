@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..trees import close, snapshot
+from ..trees import close, snapshot, tensors
 from .inputs import Inputs
 from .shell import Shell
 
@@ -22,17 +22,54 @@ def swift_copy(model: nn.Module, inputs: Inputs) -> nn.Module:
     """
     if any(isinstance(module, torch.jit.ScriptModule | Shell) for module in model.modules()):
         return model
-    first = inputs.of(0, 1)
-    expected = snapshot(first.run(model))
+    first, device = inputs.of(0, 1), inputs.images.device.type
+    lowered = torch.is_autocast_enabled(device)
     try:
-        copy = without_hooks(deepcopy(model))
-        _fold(copy, first)
-        if inputs.images.ndim == 4:
-            copy = copy.to(memory_format=torch.channels_last)
-        same = close(first.run(copy), expected, tolerance=1e-5)
+        with torch.autocast(device, enabled=False):
+            expected = snapshot(first.run(model))
+            copy = without_hooks(deepcopy(model))
+            _fold(copy, first)
+            if inputs.images.ndim == 4:
+                copy = copy.to(memory_format=torch.channels_last)
+            same = close(first.run(copy), expected, tolerance=1e-5)
+            if lowered:
+                _keep_head_precise(copy, first)
     except (RuntimeError, TypeError, AttributeError, ValueError):  # cannot be copied, or not run when changed
         return model
     return copy if same else model
+
+
+class _Precise(nn.Module):
+    """A layer that autocast leaves alone."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return self.layer(x.float())  # type: ignore[no-any-return]
+
+
+def _keep_head_precise(model: nn.Module, inputs: Inputs) -> None:
+    """Scores rounded to bfloat16 would hide what one picture is worth beside another; the last layer costs nothing."""
+    heads: list[tuple[nn.Module, Tensor]] = []
+    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    handles = [layer.register_forward_hook(lambda layer, _, out: heads.append((layer, out))) for layer in linear]
+    try:
+        said = tensors(inputs.run(model))
+    finally:
+        for handle in handles:
+            handle.remove()
+    for head in [layer for layer, out in heads if any(out is one for one in said)]:
+        _exchange(model, head, _Precise(head))
+
+
+def _exchange(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
+    for parent in list(model.modules()):
+        for name, child in parent.named_children():
+            if child is old and parent is not new:
+                setattr(parent, name, new)
 
 
 def without_hooks(model: nn.Module) -> nn.Module:
@@ -47,10 +84,7 @@ def _fold(model: nn.Module, inputs: Inputs) -> None:
     for convolution, norm in _pairs(model, inputs):
         folded = fuse_conv_bn_eval(convolution, norm)
         convolution.weight, convolution.bias = folded.weight, folded.bias
-        for parent in model.modules():
-            for name, child in parent.named_children():
-                if child is norm:
-                    setattr(parent, name, nn.Sequential(*norm.children()))  # an activation that it brings (timm's do)
+        _exchange(model, norm, nn.Sequential(*norm.children()))  # an activation that it brings (timm's do)
 
 
 def _pairs(model: nn.Module, inputs: Inputs) -> list[tuple[Any, Any]]:

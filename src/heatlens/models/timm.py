@@ -21,6 +21,9 @@ _RESIZE = {"center": "crop", "squash": "squash", "border": "pad"}
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
+_ANY_SIZE = ("timm.models.vision_transformer", "timm.models.deit")
+
+
 def names() -> list[str]:
     """Every architecture."""
     return list(require("timm").list_models())
@@ -58,11 +61,21 @@ def from_module(model: nn.Module, name: str = "") -> Subject:
 def _created(library: Any, name: str, pretrained: bool, arguments: dict[str, Any]) -> nn.Module:
     try:
         model: nn.Module = built(
-            lambda: library.create_model(name, pretrained=pretrained, **arguments), _called(name), arguments
+            lambda: library.create_model(name, pretrained=pretrained, **_any_size(library, name, arguments)),
+            _called(name),
+            arguments,
         )
     except OSError as error:  # of the hub, of the network, of the disk
         raise unavailable(_called(name), error) from None
     return model
+
+
+def _any_size(library: Any, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Plain vision transformers are built so that they take pictures of other sizes too, as convolutions do."""
+    architecture = name.partition(".")[0]
+    if name.startswith("hf_hub:") or library.model_entrypoint(architecture).__module__ not in _ANY_SIZE:
+        return arguments
+    return {"dynamic_img_size": True, **arguments}
 
 
 def _called(name: str) -> str:
