@@ -87,7 +87,10 @@ class Subject:
 
     def ready(self, images: Tensor) -> Tensor:
         """Images on the model's device, in its type."""
-        return images.to(self.device, dtype_of(self.model) if images.is_floating_point() else images.dtype)
+        device, kind = self.device, dtype_of(self.model) if images.is_floating_point() else images.dtype
+        if device.type == "cuda" and images.device.type == "cpu":
+            return images.pin_memory().to(device, kind, non_blocking=True)  # the copy runs beside the next photo's work
+        return images.to(device, kind)
 
     def prepare(self, photo: Photo) -> tuple[Tensor, Placement]:
         """A photo as the model sees it (1, channels, h, w), and where that lies on the photo."""
