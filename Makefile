@@ -4,7 +4,7 @@ READY := .venv/.ready
 JITTOR := .venv-jittor
 JOBS ?= 2
 
-.PHONY: demo test test-jittor lint bench docs clean
+.PHONY: demo test test-jittor lint bench docs models clean
 
 demo: $(READY)  ## explain two real photos offline and say where the pictures are
 	$(BIN)/python examples/demo.py
@@ -26,6 +26,9 @@ bench: $(READY)  ## heatlens and its peers side by side
 
 docs: $(READY)  ## the pages and pictures that are made from the code
 	$(BIN)/python docs/make.py
+
+models: $(READY)  ## docs/models.md, by a walk over the architectures; it takes minutes
+	PYTHONPATH=tests $(BIN)/python -W ignore -m walk.page
 
 clean:
 	rm -rf .venv $(JITTOR) heatlens-out demo-out .pytest_cache .mypy_cache .ruff_cache
