@@ -27,7 +27,8 @@ def layers(model: str, part: str, **options: Any) -> None:
         best = layer is not None and layer.recommended
         text = "  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
         click.echo(click.style(f"* {text}", bold=True) if best else f"  {text}")
-    click.echo("* recommended: the last layer whose map still carries gradient")
+    why = "what is declared for this model" if subject.layers else "the last layer whose map still carries gradient"
+    click.echo(f"* recommended: {why}")
 
 
 def _cells(layer: "Layer") -> tuple[str, str, str, str]:

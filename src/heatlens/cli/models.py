@@ -23,4 +23,5 @@ def models(library: str, part: str) -> None:
         except MissingExtra as error:
             click.echo(f"heatlens: {error}", err=True)
     if not library:
+        click.echo("and files: NAME.onnx, NAME.pt2, NAME.torchscript, caffe/deploy.prototxt", err=True)
         click.echo("and any torch.nn.Module, in Python: heatlens.load(module)", err=True)
