@@ -70,13 +70,16 @@ def test_layers_are_a_table_with_the_recommended_one_marked(run: Any) -> None:
         "  body.1  ReLU        1x8x32x32  32x32",
         "  body.2  MaxPool2d   1x8x16x16  16x16",
         "  body.3  Conv2d      1x6x16x16  16x16",
-        "* body    Sequential  1x6x16x16  16x16",
-        "  relu    ReLU        1x6x16x16  16x16",
+        "  body    Sequential  1x6x16x16  16x16",
+        "* relu    ReLU        1x6x16x16  16x16",
         "  head    Linear      1x4        none",
-        "* recommended: the last layer whose map still carries gradient",
+        "* recommended: what is declared for this model",
     ]
-    some = run("layers", "tiny", "--filter", "relu").out.splitlines()
-    assert [row.split()[:2] for row in some[1:-1]] == [["*", "body"], ["relu", "ReLU"]]
+    some = run("layers", "tiny", "--filter", "head").out.splitlines()
+    assert [row.split()[:2] for row in some[1:-1]] == [["*", "relu"], ["head", "Linear"]]
+    found = run("layers", "torchvision/squeezenet1_1", "--weights", "none", "--size", "64", "--filter", "12").out
+    assert "\n* features " in found
+    assert found.endswith("* recommended: the last layer whose map still carries gradient\n")
     assert run("layers", "nosuch").code == 2
 
 
@@ -95,7 +98,9 @@ def test_the_classes_of_the_bundled_model(run: Any) -> None:
 
 
 def test_models_by_library(run: Any) -> None:
-    every = run("models").out.splitlines()
+    every = run("models")
+    assert "and files: NAME.onnx, NAME.pt2, NAME.torchscript, caffe/deploy.prototxt" in every.err
+    every = every.out.splitlines()
     assert "torchvision/resnet50" in every
     assert "timm/vit_tiny_patch16_224" in every
     some = run("models", "torchvision", "--filter", "resnet15").out.splitlines()
