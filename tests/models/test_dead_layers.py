@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from click.testing import CliRunner
 
 import heatlens
-from heatlens.errors import LayerNotReached, ScoreIndifferent
+from heatlens.cli import cli
+from heatlens.errors import LayerNotReached, LayoutUnclear, ScoreIndifferent
 from networks import lively
 
 VIT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
@@ -64,3 +66,14 @@ def test_a_head_that_is_left_out_when_nobody_trains_is_said_to_be() -> None:
     subject = heatlens.load("torchvision/googlenet", "none", num_classes=7, init_weights=False, aux_logits=True)
     with pytest.raises(LayerNotReached, match=r"did not go through layer 'aux1\.conv'"):
         heatlens.attribute(subject, torch.rand(1, 3, 64, 64), layers="aux1.conv")
+
+
+def test_an_untrained_head_of_zeros_is_named() -> None:
+    subject = heatlens.load("torchvision/vit_b_32", "none", image_size=64)
+    zeros = r"the weights 'heads\.head\.weight' of VisionTransformer are all zero.*Expected trained weights"
+    with pytest.raises(LayoutUnclear, match=zeros):
+        heatlens.attribute(subject, torch.rand(1, 3, 64, 64))
+    told = CliRunner().invoke(cli, ["layers", "timm/mixer_s32_224", "--weights", "none", "--filter", "norm"])
+    assert told.exit_code == 0
+    assert "* " not in told.output
+    assert told.output.endswith("no layer has places that still reach the score (untrained heads may be zero)\n")

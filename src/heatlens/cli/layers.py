@@ -28,7 +28,10 @@ def layers(model: str, part: str, **options: Any) -> None:
         text = "  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
         click.echo(click.style(f"* {text}", bold=True) if best else f"  {text}")
     why = "what is declared for this model" if subject.layers else "the last layer whose map still carries gradient"
-    click.echo(f"* recommended: {why}")
+    if any(layer.recommended for layer in found):
+        click.echo(f"* recommended: {why}")
+    else:
+        click.echo("none recommended: no layer has places that still reach the score (untrained heads may be zero)")
 
 
 def _cells(layer: "Layer") -> tuple[str, str, str, str]:

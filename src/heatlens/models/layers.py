@@ -49,6 +49,12 @@ def recommended_layer(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str,
     inputs = Inputs(args, kwargs)
     with evaluating(model):
         best = recommend(model, inputs, reading, *survey(model, inputs))
+    if best is None and (zeros := _all_zero(model)):
+        raise LayoutUnclear(
+            f"the weights {zeros[-1]!r} of {type(model).__name__} are all zero, so its scores depend on no layer",
+            "trained weights",
+            "name them with weights=…, or a layer with layers=…",
+        )
     if best is None:
         raise LayoutUnclear(
             f"{type(model).__name__} has no layer that still has a space and reaches the score",
@@ -56,6 +62,12 @@ def recommended_layer(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str,
             "name one with layers=…; all of them: heatlens layers MODEL",
         )
     return best
+
+
+def _all_zero(model: nn.Module) -> list[str]:
+    """Matrices of zeros: what some libraries begin the head of an untrained network with."""
+    named = model.named_parameters()
+    return [name for name, p in named if name.endswith("weight") and p.ndim > 1 and not bool(p.any())]
 
 
 def recommend(model: nn.Module, inputs: Inputs, reading: Reading, found: list[Found], outputs: Tree) -> str | None:
