@@ -37,7 +37,7 @@ from . import costs
 from .networks import data_folder, networks
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmark.md"
-PLACES = ("pointing_game", "max_box_acc", "max_box_acc_v2", "energy_in_box")
+PLACES = ("pointing_game", "pointing_game:tolerance=0", "max_box_acc", "max_box_acc_v2", "energy_in_box")
 FAITHFUL = ("insertion:step=1792", "deletion:step=1792", "average_drop", "adcc")
 _OFTEN = {"score_under", "perturbed"}
 """Evidence that costs a pass through the whole network for each picture."""
@@ -49,7 +49,12 @@ class Study:
 
     name: str
     title: str
-    request: Request
+    requests: dict[str, Request]
+    """By network: each has a folder of its own, so that one can be added to those that are done."""
+
+    @property
+    def photos(self) -> set[str]:
+        return {item.name for request in self.requests.values() for item in request.data.items}
 
 
 def studies(names: tuple[str, ...], chosen: tuple[str, ...], every: int, limit: int | None, data: Path) -> list[Study]:
@@ -73,14 +78,18 @@ def studies(names: tuple[str, ...], chosen: tuple[str, ...], every: int, limit: 
         ("places-slow", f"{len(few)} photos, methods of many passes", few, slow, PLACES, "label"),
         ("faithful", f"{len(sample)} photos, all methods", sample, methods, FAITHFUL, None),
     )
-    return [Study(name, title, _request(names, *request)) for name, title, *request in asked if request[1]]
+    return [Study(name, title, _requests(names, *request)) for name, title, *request in asked if request[1]]
 
 
-def _request(
+def _requests(
     names: tuple[str, ...], data: Dataset, recipes: Sequence[Recipe], metrics: Sequence[str], target: str | None
-) -> Request:
+) -> dict[str, Request]:
     criteria = tuple(find_criterion(metric) for metric in metrics)
-    return Request(data, networks(names), with_centre(recipes, criteria), criteria, target, batch_size=4, part_size=4)
+    those = with_centre(recipes, criteria)
+    return {
+        model.name: Request(data, (model,), those, criteria, target, batch_size=4, part_size=4)
+        for model in networks(names)
+    }
 
 
 def hard_names(data: Path) -> set[str]:
@@ -95,15 +104,16 @@ def _some(whole: Dataset, hard: set[str], every: int) -> Dataset:
 
 def estimate(asked: Sequence[Study], item: Item) -> None:
     """Hours on one core, from measured costs; those that are missing are measured now."""
-    metrics = sorted({find_criterion(c).name for study in asked for c in study.request.criteria})
-    methods = sorted({recipe.entry.name for study in asked for recipe in study.request.recipes})
+    requests = [request for study in asked for request in study.requests.values()]
+    metrics = sorted({find_criterion(c).name for request in requests for c in request.criteria})
+    methods = sorted({recipe.entry.name for request in requests for recipe in request.recipes})
     for model in networks():
-        if any(model in study.request.models for study in asked):
+        if any(model in request.models for request in requests):
             costs.measure(model, item, methods, metrics, click.echo)
     known = costs.kept()
     total = 0.0
     for study in asked:
-        hours = sum(_hours(study.request, known[model.name]) for model in study.request.models)
+        hours = sum(_hours(request, known[name]) for name, request in study.requests.items())
         total += hours
         click.echo(f"{study.name:12} {study.title:45} {hours:7.1f} hours on one core")
     click.echo(f"{'together':58} {total:7.1f}")
@@ -122,7 +132,9 @@ def _hours(request: Request, known: dict[str, dict[str, float | None]]) -> float
 @click.option("--estimate", "only", is_flag=True, help="Only say how long it takes.")
 @click.option("--network", multiple=True, help="Only these; repeatable.")
 @click.option("--method", multiple=True, help="Only these; repeatable.")
-@click.option("--study", multiple=True, help="Only these: recipes, recipes-hard, places, places-slow, faithful.")
+@click.option(
+    "--study", "chosen", multiple=True, help="Only these: recipes, recipes-hard, places, places-slow, faithful."
+)
 @click.option("--every", default=1, show_default=True, help="Every N-th photo, beside the hard ones.")
 @click.option("--limit", type=int, help="Only the first N photos, to try it out.")
 @click.option("--workers", default=1, show_default=True)
@@ -132,7 +144,7 @@ def main(
     only: bool,
     network: tuple[str, ...],
     method: tuple[str, ...],
-    study: tuple[str, ...],
+    chosen: tuple[str, ...],
     every: int,
     limit: int | None,
     workers: int,
@@ -142,14 +154,13 @@ def main(
     """Measure every method on the trained networks; ended at any moment, the same command carries on."""
     data = data_folder()
     asked = studies(network, method, every, limit, data)
-    wanted = [one for one in asked if not study or one.name in study]
+    wanted = [one for one in asked if not chosen or one.name in chosen]
     torch.set_num_threads(1)
     if only:
-        estimate(wanted, asked[0].request.data.items[0])
-    for one in [] if only else wanted:
-        total = len(one.request.data) * len(one.request.models)
-        with tqdm(total=total, unit="photo", desc=one.name, smoothing=0.05) as bar:
-            run(one.request, out / one.name, workers=workers, watch=lambda n, _, bar=bar: bar.update(n))
+        estimate(wanted, next(iter(wanted[0].requests.values())).data.items[0])
+    for study, name, request in [] if only else [(one, *pair) for one in wanted for pair in one.requests.items()]:
+        with tqdm(total=len(request.data), unit="photo", desc=f"{study.name}, {name}", smoothing=0.05) as bar:
+            run(request, out / study.name / name, workers=workers, watch=lambda n, _, bar=bar: bar.update(n))
     if not only:
         page.write_text(written(asked, out, data), "utf-8")
         click.echo(f"{page}")
@@ -159,13 +170,16 @@ def written(asked: Sequence[Study], out: Path, data: Path) -> str:
     """The page: each study on all its photos, and the places on the hard ones."""
     parts = [_INTRO]
     for study in [one for one in asked if (out / one.name).is_dir()]:
-        parts.append(f"## {study.title}\n\n{_tables(summarise(out / study.name))}")
-        hard = {item.name for item in study.request.data.items} & hard_names(data)
+        parts.append(f"## {study.title}\n\n{_tables(_summaries(study, out))}")
+        hard = study.photos & hard_names(data)
         if study.name.startswith("places") and hard:
-            parts.append(
-                f"## The {len(hard)} hard ones among them\n\n{_tables(summarise(out / study.name, photos=hard))}"
-            )
+            parts.append(f"## The {len(hard)} hard ones among them\n\n{_tables(_summaries(study, out, hard))}")
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _summaries(study: Study, out: Path, photos: set[str] | None = None) -> list[Summary]:
+    folders = [out / study.name / network for network in study.requests]
+    return [one for folder in folders if folder.is_dir() for one in summarise(folder, photos=photos)]
 
 
 def _tables(summaries: list[Summary]) -> str:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from evidence import Evidence, network, run
+from evidence import Attended, Evidence, network, run
 from heatlens.fusion import poly
 from heatlens.masking import compact, gaussian_blur, softmax_over, sum_over
 from heatlens.registry import find_method, needs
@@ -53,6 +53,10 @@ def asked_of(name: str, evidence: Evidence, **settings: Any) -> int:
 # Score-CAM and its relatives
 
 
+def no_transformer(a: Tensor) -> Attended:
+    raise AssertionError("no transformer here")
+
+
 def one_pixel(size: tuple[int, int] = (4, 6)) -> tuple[Evidence, Tensor]:
     """A score that is one pixel of the picture, and the channels' values there."""
     generator = torch.Generator().manual_seed(3)
@@ -65,7 +69,7 @@ def one_pixel(size: tuple[int, int] = (4, 6)) -> tuple[Evidence, Tensor]:
     def body(x: Tensor) -> Tensor:
         return stack if x is images else x
 
-    return Evidence(images, torch.zeros_like(images), body, tail, torch.zeros(3, 5), (0,)), stack
+    return Evidence(images, torch.zeros_like(images), body, tail, torch.zeros(3, 5), (0,), no_transformer), stack
 
 
 def test_score_cam_of_a_one_pixel_classifier_weighs_by_the_mask_at_that_pixel() -> None:

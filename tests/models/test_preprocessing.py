@@ -27,11 +27,11 @@ PHOTOS = [photo(375, 500), photo(301, 203), photo(64, 80)]
 def test_torchvision(name: str) -> None:
     from torchvision import models
 
-    from heatlens.models.subject import Subject
-    from heatlens.models.torchvision import _preprocessing
+    from heatlens.models.torchvision_tasks import fitted
+    from heatlens.targets import Classes
 
     transforms = models.get_model_weights(name).DEFAULT.transforms()  # 232 -> 224, 240, bicubic 300, 342 -> 299, …
-    subject = Subject(name, torch.nn.Identity(), _preprocessing(transforms, None))
+    subject = fitted(name, torch.nn.Identity(), transforms, Classes())
     for picture in PHOTOS:
         image, _ = subject.prepare(read_photo(picture))
         assert torch.equal(image[0], transforms(picture))

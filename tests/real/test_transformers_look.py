@@ -53,7 +53,7 @@ def test_objects_away_from_the_centre(subject: heatlens.Subject, data: Any) -> N
     lines = (data.folder / "images" / "hard_subset.txt").read_text("utf-8").split()
     found = pointing(subject, data, [line.partition(",")[0] for line in lines[:19]])
     assert found["centre"] < 0.15
-    assert all(found[method] > 0.45 for method in METHODS), found
+    assert all(found[method] > found["centre"] + 0.3 for method in METHODS), found
 
 
 @pytest.mark.parametrize("method", ["generic_attention", "legrad", "transformer_attribution", "grad_eclip"])
