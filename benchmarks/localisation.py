@@ -39,6 +39,7 @@ from .networks import data_folder, networks
 PAGE = Path(__file__).parents[1] / "docs" / "benchmark.md"
 PLACES = ("pointing_game", "pointing_game:tolerance=0", "max_box_acc", "max_box_acc_v2", "energy_in_box")
 FAITHFUL = ("insertion:step=1792", "deletion:step=1792", "average_drop", "adcc")
+TRANSFORMERS = ("layer_cam", "generic_attention", "legrad", "grad_eclip", "attention_rollout")
 _OFTEN = {"score_under", "perturbed"}
 """Evidence that costs a pass through the whole network for each picture."""
 
@@ -78,7 +79,12 @@ def studies(names: tuple[str, ...], chosen: tuple[str, ...], every: int, limit: 
         ("places-slow", f"{len(few)} photos, methods of many passes", few, slow, PLACES, "label"),
         ("faithful", f"{len(sample)} photos, all methods", sample, methods, FAITHFUL, None),
     )
-    return [Study(name, title, _requests(names, *request)) for name, title, *request in asked if request[1]]
+    found = [Study(name, title, _requests(names, *request)) for name, title, *request in asked if request[1]]
+    if not names or "deit_tiny" in names:
+        looks = recipes(list(TRANSFORMERS), {}, None, None, None)
+        requests = _requests(("deit_tiny",), some, looks, PLACES, "label")
+        found.append(Study("transformers", f"{len(some)} photos, methods of transformers", requests))
+    return found
 
 
 def _requests(
@@ -172,7 +178,7 @@ def written(asked: Sequence[Study], out: Path, data: Path) -> str:
     for study in [one for one in asked if (out / one.name).is_dir()]:
         parts.append(f"## {study.title}\n\n{_tables(_summaries(study, out))}")
         hard = study.photos & hard_names(data)
-        if study.name.startswith("places") and hard:
+        if study.name in ("places", "places-slow", "transformers") and hard:
             parts.append(f"## The {len(hard)} hard ones among them\n\n{_tables(_summaries(study, out, hard))}")
     return "\n\n".join(part.strip() for part in parts) + "\n"
 

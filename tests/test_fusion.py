@@ -104,7 +104,7 @@ def test_names_are_forgiving_and_functions_are_fusions() -> None:
 def test_an_unknown_fusion_names_the_close_ones() -> None:
     with pytest.raises(UnknownName, match=r"No fusion is called 'maximal'. Close: .*maximum"):
         find_fusion("maximal")
-    with pytest.raises(BadValue, match=r"fusion 3. Expected one of mean, maximum, product, geometric, tanh_maximum, poly"):
+    with pytest.raises(BadValue, match=r"fusion 3. Expected one of mean, maximum, product, geometric, tanh"):
         find_fusion(3)
 
 
