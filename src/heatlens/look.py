@@ -1,7 +1,6 @@
 """Recipes and targets -> maps, with as few passes through the network as they need together."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,11 +12,10 @@ from .engine.evidence import Evidence
 from .engine.inputs import Inputs
 from .engine.scene import Options, Scene, View
 from .errors import BadValue, NotFinite, ScoreIndifferent
-from .models.stages import convolutions, is_stage, stage_layer, stages
 from .models.subject import Subject
 from .notation import Maps, resize_maps, unit_scale
 from .notes import blank, guessed
-from .parts import apart, together
+from .parts import apart, together, with_layers
 from .recipe import Recipe
 from .registry import needs
 from .seen import Seen, Wishes
@@ -57,7 +55,7 @@ def _look(
         for recipe in asked:
             subject.lacking.check(recipe.entry)
     plain = _plainly(inputs, asked)
-    recipes = [_with_layers(subject, plain, recipe) for recipe in asked]
+    recipes = [with_layers(subject, plain, recipe) for recipe in asked]
     groups: dict[Average | None, list[int]] = {None: []}
     for r, recipe in enumerate(recipes):
         groups.setdefault(find_average(recipe.average), []).append(r)
@@ -91,21 +89,6 @@ def _plainly(inputs: Inputs, asked: Sequence[Recipe]) -> Inputs:
     if len(averages) > 1:
         raise BadValue("crops of a size beside other averages", "one average at a time", "ask for each by itself")
     return inputs.showing(cutting.centre(inputs.images))
-
-
-def _with_layers(subject: Subject, inputs: Inputs, recipe: Recipe) -> Recipe:
-    if recipe.layers:
-        return recipe if not any(is_stage(name) for name in recipe.layers) else _at_stages(subject, inputs, recipe)
-    meant = {"convolutions": convolutions, "stages": stages}.get(recipe.entry.layers)
-    if meant is None:
-        return replace(recipe, layers=subject.default_layers(*inputs.args, **inputs.kwargs))
-    found = meant(subject.model, inputs.args, inputs.kwargs, subject.reading)
-    return replace(recipe, layers=found or subject.default_layers(*inputs.args, **inputs.kwargs))
-
-
-def _at_stages(subject: Subject, inputs: Inputs, recipe: Recipe) -> Recipe:
-    known = subject.stage_layers(*inputs.args, **inputs.kwargs)
-    return replace(recipe, layers=tuple(stage_layer(name, known) for name in recipe.layers))
 
 
 def _scene(subject: Subject, inputs: Inputs, recipes: Sequence[Recipe], wishes: Wishes) -> Scene:

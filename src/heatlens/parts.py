@@ -1,9 +1,12 @@
-"""Recipes of several parts: taken apart before a look, put together after it."""
+"""Recipes made ready for a look: their layers found, their parts taken apart, and put together after it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 
+from .engine.inputs import Inputs
+from .models.stages import convolutions, is_stage, stage_layer, stages
+from .models.subject import Subject
 from .notation import resize_maps
 from .recipe import Recipe
 from .seen import Seen
@@ -37,3 +40,19 @@ def _resolved(recipe: Recipe, parts: Sequence[Recipe]) -> Recipe:
         return parts[0]
     layers = dict.fromkeys(layer for part in parts for layer in part.layers)
     return replace(recipe, parts=tuple(parts), layers=tuple(layers))
+
+
+def with_layers(subject: Subject, inputs: Inputs, recipe: Recipe) -> Recipe:
+    """The recipe with the layers that it names by their stage, or leaves to its method or the model, by name."""
+    if recipe.layers:
+        return recipe if not any(is_stage(name) for name in recipe.layers) else _at_stages(subject, inputs, recipe)
+    meant = {"convolutions": convolutions, "stages": stages}.get(recipe.entry.layers)
+    if meant is None:
+        return replace(recipe, layers=subject.default_layers(*inputs.args, **inputs.kwargs))
+    found = meant(subject.model, inputs.args, inputs.kwargs, subject.reading)
+    return replace(recipe, layers=found or subject.default_layers(*inputs.args, **inputs.kwargs))
+
+
+def _at_stages(subject: Subject, inputs: Inputs, recipe: Recipe) -> Recipe:
+    known = subject.stage_layers(*inputs.args, **inputs.kwargs)
+    return replace(recipe, layers=tuple(stage_layer(name, known) for name in recipe.layers))
