@@ -178,6 +178,9 @@ def written(asked: Sequence[Study], out: Path, data: Path) -> str:
     for study in [one for one in asked if (out / one.name).is_dir()]:
         parts.append(f"## {study.title}\n\n{_tables(_summaries(study, out))}")
         hard = study.photos & hard_names(data)
+        if study.name == "recipes":
+            easy = study.photos - hard_names(data)
+            parts.append(f"## The {len(easy)} of them that are not hard\n\n{_tables(_summaries(study, out, easy))}")
         if study.name in ("places", "places-slow", "transformers") and hard:
             parts.append(f"## The {len(hard)} hard ones among them\n\n{_tables(_summaries(study, out, hard))}")
     return "\n\n".join(part.strip() for part in parts) + "\n"
