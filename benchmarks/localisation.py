@@ -73,17 +73,17 @@ def studies(names: tuple[str, ...], chosen: tuple[str, ...], every: int, limit: 
     precise = recipes(["grad_cam", *RECIPES], {}, None, None, None)
     difficult = _some(whole, hard, 0)
     asked = (
-        ("recipes", f"{len(unseen)} photos that no recipe was chosen on", unseen, precise, PLACES, "label"),
-        ("recipes-hard", f"The {len(difficult)} hard photos", difficult, precise, PLACES, "label"),
-        ("places", f"{len(some)} photos, methods of few passes", some, quick, PLACES, "label"),
-        ("places-slow", f"{len(few)} photos, methods of many passes", few, slow, PLACES, "label"),
-        ("faithful", f"{len(sample)} photos, all methods", sample, methods, FAITHFUL, None),
+        ("recipes", "Photos that no recipe was chosen on", unseen, precise, PLACES, "label"),
+        ("recipes-hard", "Hard photos", difficult, precise, PLACES, "label"),
+        ("places", "Methods of few passes", some, quick, PLACES, "label"),
+        ("places-slow", "Methods of many passes", few, slow, PLACES, "label"),
+        ("faithful", "Faithfulness of all methods", sample, methods, FAITHFUL, None),
     )
     found = [Study(name, title, _requests(names, *request)) for name, title, *request in asked if request[1]]
     if not names or "deit_tiny" in names:
         looks = recipes(list(TRANSFORMERS), {}, None, None, None)
         requests = _requests(("deit_tiny",), some, looks, PLACES, "label")
-        found.append(Study("transformers", f"{len(some)} photos, methods of transformers", requests))
+        found.append(Study("transformers", "Methods of transformers", requests))
     return found
 
 
@@ -180,15 +180,15 @@ def written(asked: Sequence[Study], out: Path, data: Path) -> str:
         hard = study.photos & hard_names(data)
         if study.name == "recipes":
             easy = study.photos - hard_names(data)
-            parts.append(f"## The {len(easy)} of them that are not hard\n\n{_tables(_summaries(study, out, easy))}")
+            parts.append(f"## {study.title}: those that are not hard\n\n{_tables(_summaries(study, out, easy))}")
         if study.name in ("places", "places-slow", "transformers") and hard:
-            parts.append(f"## The {len(hard)} hard ones among them\n\n{_tables(_summaries(study, out, hard))}")
+            parts.append(f"## {study.title}: the hard photos\n\n{_tables(_summaries(study, out, hard))}")
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 def _summaries(study: Study, out: Path, photos: set[str] | None = None) -> list[Summary]:
     folders = [out / study.name / network for network in study.requests]
-    return [one for folder in folders if folder.is_dir() for one in summarise(folder, photos=photos)]
+    return [one for folder in folders if any(folder.rglob("*.parquet")) for one in summarise(folder, photos=photos)]
 
 
 def _tables(summaries: list[Summary]) -> str:
@@ -204,7 +204,8 @@ on trained networks and ImageNet photos squashed to the model's input. Places ar
 network predicts (GT-known); faithfulness is that of the prediction. Each number has its 95 % interval, by resampling
 photos; the best of a column is bold. `centre` is a blob in the middle of the photo.
 
-Hard photos are those on which most networks are right, the boxes cover at most a third of the photo and its middle lies
+The column *photos* says how many were looked at: all, or every so many together with the hard ones, which are 38 of the
+650. Hard photos are those on which most networks are right, the boxes cover at most a third of the photo and its middle lies
 outside them. `insertion` and `deletion` change 1792 pixels at a time. Two of the networks were recovered from 8-bit
 weights. A method that a network cannot give (no linear head, no attention) is not listed for it.
 
