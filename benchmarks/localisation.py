@@ -205,8 +205,8 @@ network predicts (GT-known); faithfulness is that of the prediction. Each number
 photos; the best of a column is bold. `centre` is a blob in the middle of the photo.
 
 The column *photos* says how many were looked at: all, or every so many together with the hard ones, which are 38 of the
-650. Hard photos are those on which most networks are right, the boxes cover at most a third of the photo and its middle lies
-outside them. `insertion` and `deletion` change 1792 pixels at a time. Two of the networks were recovered from 8-bit
+650. Hard photos are those on which most networks are right, the boxes cover at most a third of the photo and its middle
+lies outside them. `insertion` and `deletion` change 1792 pixels at a time. Two of the networks were recovered from 8-bit
 weights. A method that a network cannot give (no linear head, no attention) is not listed for it.
 
 `precise` (`heatlens explain --recipe precise`) was chosen among some 300 combinations of layers, methods, sizes,
