@@ -204,10 +204,10 @@ on trained networks and ImageNet photos squashed to the model's input. Places ar
 network predicts (GT-known); faithfulness is that of the prediction. Each number has its 95 % interval, by resampling
 photos; the best of a column is bold. `centre` is a blob in the middle of the photo.
 
-The column *photos* says how many were looked at: all, or every so many together with the hard ones, which are 38 of the
-650. Hard photos are those on which most networks are right, the boxes cover at most a third of the photo and its middle
-lies outside them. `insertion` and `deletion` change 1792 pixels at a time. Two of the networks were recovered from 8-bit
-weights. A method that a network cannot give (no linear head, no attention) is not listed for it.
+The column *photos* says how many were looked at: all, or every so many together with the hard ones, which are 38 of
+the 650. Hard photos are those on which most networks are right, the boxes cover at most a third of the photo and its
+middle lies outside them. `insertion` and `deletion` change 1792 pixels at a time. Two of the networks were recovered
+from 8-bit weights. A method that a network cannot give (no linear head, no attention) is not listed for it.
 
 `precise` (`heatlens explain --recipe precise`) was chosen among some 300 combinations of layers, methods, sizes,
 targets and fusions, with `mobilenetv2_100`, on every second photo in sorted order (21 of the 38 hard ones are among
