@@ -51,3 +51,12 @@ def test_where_nothing_can_be_compiled_the_map_is_the_same_and_says_so(monkeypat
     photo = torch.rand(3, 12, 12)
     found = heatlens.explain(heatlens.load(model, size=12), photo, method="score_cam", layers="2", compile=True)
     assert "the model could not be compiled: no C++ compiler" in found.warnings
+
+
+def test_a_network_of_half_precision_is_probed_under_autocast() -> None:
+    model = Small().eval()
+    exact = probed(model)
+    images = torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(1)).bfloat16()
+    asked = {"method": "score_cam", "layers": "2", "target": 1}
+    found = heatlens.attribute(model.bfloat16(), images, precision="bf16", **asked)
+    assert float(torch.nn.functional.cosine_similarity(found.flatten(), exact.flatten(), 0)) > 0.99

@@ -18,8 +18,7 @@ def subject(data: Any) -> heatlens.Subject:
 @pytest.fixture(scope="module")
 def photos(data: Any) -> list[Any]:
     """Photos whose object is small and beside the middle: in the others the centre is a good guess."""
-    lines = (data.folder / "images" / "hard_subset.txt").read_text("utf-8").split()
-    return [data.photo(line.partition(",")[0]) for line in lines][::3][:8]
+    return [data.photo(name) for name in data.hard()][::3][:8]
 
 
 def means(subject: heatlens.Subject, photos: list[Any], metrics: list[str], methods: list[str]) -> np.ndarray:

@@ -4,9 +4,7 @@ Known of this kind of network on photos like these: 0.82 pointing and 0.58 MaxBo
 small and not in the centre, 0.36 to 0.40 and 0.17 to 0.21, the centre 0.04.
 """
 
-import csv
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,23 +26,7 @@ def subject(data: Any) -> heatlens.Subject:
 @pytest.fixture(scope="module")
 def truths(data: Any) -> dict[str, Truth]:
     """What is known of the validation photos, in order of their names."""
-    rows: dict[str, list[dict[str, str]]] = {}
-    with (data.folder / "images" / "labels.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            if row["file"].startswith("ilsvrc_val/") and row["x0"]:
-                rows.setdefault(row["file"], []).append(row)
-
-    def truth(own: list[dict[str, str]]) -> Truth:
-        boxes = tuple(tuple(float(r[c]) for c in ("x0", "y0", "x1", "y1")) for r in own)
-        return Truth(int(own[0]["class_index"]), boxes)  # type: ignore[arg-type]
-
-    return {name: truth(rows[name]) for name in sorted(rows)}
-
-
-def hard(data: Any) -> list[str]:
-    lines = (data.folder / "images" / "hard_subset.txt").read_text("utf-8").splitlines()
-    names = [line.split(",")[0] for line in lines if line.strip() and not line.startswith("#")]
-    return [f"ilsvrc_val/{Path(name).name}" for name in names]
+    return {name: Truth(index, tuple(boxes)) for name, (index, boxes) in data.objects().items()}
 
 
 def measured(subject: heatlens.Subject, data: Any, names: Sequence[str], truths: Any) -> dict[str, dict[str, float]]:
@@ -70,7 +52,7 @@ def test_the_point_is_on_the_thing_and_a_box_around_it(subject: heatlens.Subject
 def test_small_things_off_the_centre_are_found_more_often_than_by_the_centre(
     subject: heatlens.Subject, data: Any, truths: Any
 ) -> None:
-    found = measured(subject, data, hard(data), truths)
+    found = measured(subject, data, data.hard(), truths)
     points = {method: numbers[POINTING] for method, numbers in found.items()}
     boxes = {method: numbers["max_box_acc_v2"] for method, numbers in found.items()}
     assert points["centre"] < 0.1

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
-from ..trees import close, snapshot
+from ..trees import close, snapshot, version
 from .inputs import Inputs
 
 _Weights = tuple[tuple[int, int], ...]
@@ -48,4 +48,4 @@ def compiled_copy(model: nn.Module, copy: nn.Module, inputs: Inputs) -> tuple[nn
 
 
 def _weights(model: nn.Module) -> _Weights:
-    return tuple((t.data_ptr(), t._version) for t in chain(model.parameters(), model.buffers()))
+    return tuple((t.data_ptr(), version(t)) for t in chain(model.parameters(), model.buffers()))

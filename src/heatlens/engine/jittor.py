@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..optional import require
+from .replay import answered_by
 from .shell import Part, Values
 
 
@@ -68,27 +69,11 @@ class JittorRuns:
 
             return watched
 
-        with _evaluating(self._model), _answered_by(self._modules, watching):
+        with _evaluating(self._model), answered_by(self._modules, watching, "execute"):
             outputs = self._model(picture)
         if not given:
             self._calls, self._spans = calls, spans
         return said, list(outputs) if isinstance(outputs, list | tuple) else [outputs]
-
-
-@contextmanager
-def _answered_by(modules: Mapping[str, Any], make: Callable[..., Callable[..., Any]]) -> Iterator[None]:
-    """While open, these modules answer through `make(name, execute)`."""
-    own = [(module, module.__dict__.get("execute")) for module in modules.values()]
-    try:
-        for name, module in modules.items():
-            module.__dict__["execute"] = make(name, module.execute)
-        yield
-    finally:
-        for module, execute in own:
-            if execute is None:
-                module.__dict__.pop("execute", None)
-            else:
-                module.__dict__["execute"] = execute
 
 
 @contextmanager

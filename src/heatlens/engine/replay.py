@@ -4,10 +4,10 @@ What each module that finished before the layer returned is remembered; then the
 modules answer from memory and the layer answers with new activations. Code between modules runs as it is written.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from ..errors import LayerNotReached
 from ..trees import Tree, main_tensor, map_tensors, snapshot, tensors, version, with_main_tensor
 from .shell import Shell
+
+K = TypeVar("K")
 
 
 @dataclass
@@ -119,7 +121,7 @@ class Replay:
 
             return answer
 
-        with _answered_by({memory.module for memory in self._memories}, answering):
+        with answered_by({memory.module: memory.module for memory in self._memories}, answering):
             outputs = self._run()
         if position != len(self._memories):
             raise LayerNotReached("the model took another path than in the pass it was recorded in")
@@ -130,16 +132,18 @@ class Replay:
 
 
 @contextmanager
-def _answered_by(modules: set[nn.Module], make: Callable[..., Callable[..., Tree]]) -> Iterator[None]:
-    """While open, these modules answer through `make(module, forward)`; undone even when the model raises."""
-    own = [(module, module.__dict__.get("forward")) for module in modules]
+def answered_by(
+    modules: Mapping[K, Any], make: Callable[[K, Callable[..., Any]], Callable[..., Any]], method: str = "forward"
+) -> Iterator[None]:
+    """While open, these modules answer through `make(key, method)`; undone even when the model raises."""
+    own = [(module, module.__dict__.get(method)) for module in modules.values()]
     try:
-        for module in modules:
-            module.__dict__["forward"] = make(module, module.forward)
+        for key, module in modules.items():
+            module.__dict__[method] = make(key, getattr(module, method))
         yield
     finally:
-        for module, forward in own:
-            if forward is None:
-                module.__dict__.pop("forward", None)
+        for module, kept in own:
+            if kept is None:
+                module.__dict__.pop(method, None)
             else:
-                module.__dict__["forward"] = forward
+                module.__dict__[method] = kept

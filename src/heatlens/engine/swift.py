@@ -42,18 +42,18 @@ def swift_copy(model: nn.Module, inputs: Inputs) -> nn.Module:
 class _Precise(nn.Module):
     """A layer that autocast leaves alone."""
 
-    def __init__(self, layer: nn.Module) -> None:
+    def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
         self.layer = layer
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            return self.layer(x.float())  # type: ignore[no-any-return]
+            return self.layer(x.to(self.layer.weight.dtype))  # type: ignore[no-any-return]
 
 
 def _keep_head_precise(model: nn.Module, inputs: Inputs) -> None:
     """Scores rounded to bfloat16 would hide what one picture is worth beside another; the last layer costs nothing."""
-    heads: list[tuple[nn.Module, Tensor]] = []
+    heads: list[tuple[nn.Linear, Tensor]] = []
     linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
     handles = [layer.register_forward_hook(lambda layer, _, out: heads.append((layer, out))) for layer in linear]
     try:

@@ -29,11 +29,8 @@ def convolutions(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
 def stages(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
     """The last layer of every resolution, shallow to deep; the deepest is the recommended one."""
     inputs = Inputs(args, kwargs)
-    with evaluating(model):
-        found, outputs = survey(model, inputs)
-        deepest = recommend(model, inputs, reading, found, outputs)
     last: dict[tuple[int, ...], str] = {}
-    for layer in found[: 1 + next((i for i, f in enumerate(found) if f.name == deepest), -1)]:
+    for layer in _up_to_deepest(model, inputs, reading):
         space = space_of(layer, inputs, reading)
         if prod(space) > 1:
             last[space] = layer.name
@@ -43,19 +40,27 @@ def stages(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], read
 def blocks(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
     """What the stages before the deepest one end with, shallow to deep: of their layers the least nested, the last."""
     inputs = Inputs(args, kwargs)
-    with evaluating(model):
-        found, outputs = survey(model, inputs)
-        deepest = recommend(model, inputs, reading, found, outputs)
-    end = next((i for i, layer in enumerate(found) if layer.name == deepest), 0)
-    kind, coarsest = _kind(found[end], inputs, reading), prod(space_of(found[end], inputs, reading))
+    found = _up_to_deepest(model, inputs, reading)
+    if not found:
+        return ()
+    *shallower, deepest = found
+    kind, coarsest = _kind(deepest, inputs, reading), prod(space_of(deepest, inputs, reading))
     last: dict[tuple[int, ...], str] = {}
-    for layer in found[:end]:
+    for layer in shallower:
         space = space_of(layer, inputs, reading)
         if prod(space) <= coarsest or _kind(layer, inputs, reading) is not kind:
             continue
         if layer.name.count(".") <= last.get(space, layer.name).count("."):
             last[space] = layer.name
     return tuple(last[space] for space in sorted(last, key=prod, reverse=True))
+
+
+def _up_to_deepest(model: nn.Module, inputs: Inputs, reading: Reading) -> list[Found]:
+    """The layers in the order of the pass, the recommended one last; none where there is none."""
+    with evaluating(model):
+        found, outputs = survey(model, inputs)
+        deepest = recommend(model, inputs, reading, found, outputs)
+    return found[: 1 + next((i for i, layer in enumerate(found) if layer.name == deepest), -1)]
 
 
 def _kind(layer: Found, inputs: Inputs, reading: Reading) -> type:

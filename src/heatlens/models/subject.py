@@ -50,7 +50,7 @@ class Subject:
     """Of the clips that it looks at; None: it looks at photos."""
     reader: Reader | None = None
     """What turns texts into embeddings, for models that read."""
-    _found: dict[str, str] = field(default_factory=dict, repr=False)
+    _found: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     @property
     def device(self) -> torch.device:
@@ -65,18 +65,20 @@ class Subject:
         if self.layers:
             return self.layers
         if "layer" not in self._found:
-            args = inputs if inputs or kwargs else (self.blank(),)
-            self._found["layer"] = recommended_layer(self.model, args, kwargs, self.reading)
-        return (self._found["layer"],)
+            args = self._shown(inputs, kwargs)
+            self._found["layer"] = (recommended_layer(self.model, args, kwargs, self.reading),)
+        return self._found["layer"]
 
     def stage_layers(self, *inputs: Any, **kwargs: Any) -> tuple[str, ...]:
         """What the stages of the network end with, shallow to deep, the default layer last (found once)."""
-        key = "stages"
-        if key not in self._found:
-            args = inputs or (self.blank(),)
-            shallower = blocks(self.model, args, kwargs, self.reading)
-            self._found[key] = "\n".join([*shallower, self.default_layers(*inputs, **kwargs)[-1]])
-        return tuple(self._found[key].split("\n"))
+        if "stages" not in self._found:
+            shallower = blocks(self.model, self._shown(inputs, kwargs), kwargs, self.reading)
+            self._found["stages"] = (*shallower, self.default_layers(*inputs, **kwargs)[-1])
+        return self._found["stages"]
+
+    def _shown(self, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """What the network is looked at with when nothing is at hand."""
+        return inputs if inputs or kwargs else (self.blank(),)
 
     def blank(self) -> Tensor:
         """An input of noise, to find out how the network is built."""
