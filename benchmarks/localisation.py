@@ -40,8 +40,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmark.md"
 PLACES = ("pointing_game", "pointing_game:tolerance=0", "max_box_acc", "max_box_acc_v2", "energy_in_box")
 FAITHFUL = ("insertion:step=1792", "deletion:step=1792", "average_drop", "adcc")
 TRANSFORMERS = ("layer_cam", "generic_attention", "legrad", "grad_eclip", "attention_rollout")
-_OFTEN = {"score_under", "perturbed"}
-"""Evidence that costs a pass through the whole network for each picture."""
+_OFTEN = ("a picture", "a sample")
+"""What the cost of a method says that asks the whole network many times."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def studies(names: tuple[str, ...], chosen: tuple[str, ...], every: int, limit: 
     some = _some(whole, hard, every)
     few = _some(whole, hard, 10 * every)
     methods = [Recipe(name) for name in chosen or heatlens.methods()]
-    quick = [recipe for recipe in methods if not recipe.needs & _OFTEN]
-    slow = [recipe for recipe in methods if recipe.needs & _OFTEN]
+    slow = [recipe for recipe in methods if any(words in recipe.entry.cost for words in _OFTEN)]
+    quick = [recipe for recipe in methods if recipe not in slow]
     sample = Selection(every=20).of(whole)
     precise = recipes(["grad_cam", *RECIPES], {}, None, None, None)
     difficult = _some(whole, hard, 0)

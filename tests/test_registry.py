@@ -87,6 +87,8 @@ def test_the_signature_is_the_declaration() -> None:
     assert settings(entry.function) == {"normalise_alpha": False, "summing": "plain"}
     assert entry.cost == "1 forward + 1 backward"
     assert find_method("eigen_cam").cost == "1 forward"
+    assert find_method("full_grad").cost == "1 forward + 1 backward to the image"
+    assert find_method("smooth_full_grad").cost == "1 forward + 1 forward and backward to the image a sample"
 
 
 def test_the_paper_is_the_files_first_paragraph_on_one_line() -> None:

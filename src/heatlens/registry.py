@@ -46,6 +46,8 @@ _PASSES = {
     "attention": "1 forward with attention written out",
     "attention_gradients": "1 backward through the blocks",
 }
+_SAMPLED = {"full_gradients": "1 forward and backward to the image a sample"}
+"""What costs more where a method draws samples."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class Entry:
     @property
     def cost(self) -> str:
         """Passes through the network, in words."""
-        return " + ".join(["1 forward", *(_PASSES[word] for word in needs(self.function) if word in _PASSES)])
+        passes = _PASSES | _SAMPLED if "samples" in settings(self.function) else _PASSES
+        return " + ".join(["1 forward", *(passes[word] for word in needs(self.function) if word in passes)])
 
 
 METHODS: dict[str, Entry] = {}

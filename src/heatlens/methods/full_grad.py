@@ -27,4 +27,5 @@ def aggregated(terms: list[Stack], images: Tensor) -> Maps:
     """sum over all terms with places, and over their channels, of psi: (n, *size)."""
     size = tuple(images.shape[2:])
     there = [term for term in terms if term.ndim == images.ndim]
-    return torch.stack([resize(unit_range(m.abs(), 1), size, align_corners=True).sum(1) for m in there]).sum(0)
+    summed = [unit_range(m.abs(), 1).sum(1, keepdim=True) for m in there]  # U is linear: it may follow the sum
+    return torch.stack([resize(m, size, align_corners=True).squeeze(1) for m in summed]).sum(0)
