@@ -14,7 +14,7 @@ from heatlens.evaluate import Item, ModelRequest
 from heatlens.images import read_photo
 from heatlens.judge import measured
 from heatlens.measuring import find_criterion
-from heatlens.recipe import Recipe
+from heatlens.recipe import recipes
 
 KEPT = Path(__file__).parent / "costs.json"
 _CHEAP = "complexity"
@@ -69,7 +69,8 @@ def _forward(subject: Subject, item: Item) -> float:
 
 def _asked(subject: Subject, item: Item, recipe: str, metric: str) -> Callable[[], Any]:
     photo, truth = read_photo(item.photo), item.truth(subject.classes)
-    return lambda: measured(subject, [photo], [Recipe(recipe)], [find_criterion(metric)], [truth], target=truth.label)
+    asked = recipes(recipe, {}, None, None, None)
+    return lambda: measured(subject, [photo], asked, [find_criterion(metric)], [truth], target=truth.label)
 
 
 def _method(subject: Subject, item: Item, name: str) -> float | None:

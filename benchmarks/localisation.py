@@ -38,8 +38,13 @@ from .networks import data_folder, networks
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmark.md"
 PLACES = ("pointing_game", "pointing_game:tolerance=0", "max_box_acc", "max_box_acc_v2", "energy_in_box")
-FAITHFUL = ("insertion:step=1792", "deletion:step=1792", "average_drop", "adcc")
-TRANSFORMERS = ("layer_cam", "generic_attention", "legrad", "grad_eclip", "attention_rollout")
+FAITHFUL_ONCE = ("insertion:step=3584", "deletion:step=3584", "average_drop")
+FAITHFUL = (*FAITHFUL_ONCE, "adcc")
+CHOSEN_WITH = "mobilenetv2_100"
+"""The network that the recipes were chosen with, by `benchmarks.search`."""
+FEW = ("squeezenet1_1",)
+"""The networks that methods of many passes are asked for: the one with the fewest channels."""
+_SLOWEST = ("is_cam", "poly_cam", "rise", "ss_cam")
 _OFTEN = ("a picture", "a sample")
 """What the cost of a method says that asks the whole network many times."""
 
@@ -59,32 +64,44 @@ class Study:
 
 
 def studies(names: tuple[str, ...], chosen: tuple[str, ...], every: int, limit: int | None, data: Path) -> list[Study]:
-    """The evaluations; those for which no method is left are left out."""
+    """The evaluations; those for which no method or network is left are left out."""
     labels = open_dataset(f"csv:{data / 'images' / 'labels.csv'}")
     whole = Selection(match="ilsvrc_val/*", limit=limit).of(labels)
     hard = hard_names(data)
     unseen = Selection(every=2, start=1).of(whole)
-    some = _some(whole, hard, every)
-    few = _some(whole, hard, 10 * every)
-    methods = [Recipe(name) for name in chosen or heatlens.methods()]
-    slow = [recipe for recipe in methods if any(words in recipe.entry.cost for words in _OFTEN)]
-    quick = [recipe for recipe in methods if recipe not in slow]
-    sample = Selection(every=20).of(whole)
-    precise = recipes(["grad_cam", *RECIPES], {}, None, None, None)
-    difficult = _some(whole, hard, 0)
+    spread = Selection(every=26).of(whole)
+    some, difficult = _some(whole, hard, every), _some(whole, hard, 0)
+    quick, slow, slowest = _by_cost([Recipe(name) for name in chosen or heatlens.methods()])
+    shipped = recipes(["grad_cam", *RECIPES], {}, None, None, None)
+    others = tuple(model.name for model in networks() if model.name not in (CHOSEN_WITH, *FEW))
+    places = ("label", PLACES)
     asked = (
-        ("recipes", "Photos that no recipe was chosen on", unseen, precise, PLACES, "label"),
-        ("recipes-hard", "Hard photos", difficult, precise, PLACES, "label"),
-        ("places", "Methods of few passes", some, quick, PLACES, "label"),
-        ("places-slow", "Methods of many passes", few, slow, PLACES, "label"),
-        ("faithful", "Faithfulness of all methods", sample, methods, FAITHFUL, None),
+        ("recipes", "Photos that no recipe was chosen on", (CHOSEN_WITH,), unseen, shipped, *places),
+        ("carried", "Recipes on other networks", others, _some(unseen, hard, 4), shipped, *places),
+        ("recipes-hard", "Recipes on the hard photos", (), difficult, shipped, *places),
+        ("places", "Methods of few passes", (), some, quick, *places),
+        ("places-slow", "Methods of many passes", FEW, _some(whole, hard, 50), slow, *places),
+        ("places-slowest", "Methods of thousands of passes", FEW, Selection(every=5).of(difficult), slowest, *places),
+        ("faithful", "Faithfulness of methods of few passes", (), spread, quick, None, FAITHFUL),
+        ("faithful-slow", "Faithfulness of methods of many passes", FEW, spread, slow, None, FAITHFUL_ONCE),
     )
-    found = [Study(name, title, _requests(names, *request)) for name, title, *request in asked if request[1]]
-    if not names or "deit_tiny" in names:
-        looks = recipes(list(TRANSFORMERS), {}, None, None, None)
-        requests = _requests(("deit_tiny",), some, looks, PLACES, "label")
-        found.append(Study("transformers", "Methods of transformers", requests))
+    found = []
+    for name, title, meant, photos, methods, target, metrics in asked:
+        those = tuple(n for n in (meant or _all()) if not names or n in names)
+        if methods and those:
+            found.append(Study(name, title, _requests(those, photos, methods, metrics, target)))
     return found
+
+
+def _all() -> tuple[str, ...]:
+    return tuple(model.name for model in networks())
+
+
+def _by_cost(methods: Sequence[Recipe]) -> tuple[list[Recipe], list[Recipe], list[Recipe]]:
+    """Those that ask the whole network a few times, often, and thousands of times."""
+    quick = [one for one in methods if not any(words in one.entry.cost for words in _OFTEN)]
+    slowest = [one for one in methods if one.method in _SLOWEST]
+    return quick, [one for one in methods if one not in quick + slowest], slowest
 
 
 def _requests(

@@ -4,9 +4,9 @@
 
 looks with one network at photos among every second one of `ilsvrc_val`: all whose middle lies outside the boxes, and
 every third of the others.  Every candidate part looks at every size, and into the mirror; those maps are kept in
-`--out`, and what was ended carries on.  Then parts are put together, best first: what is added to a recipe is the part,
-weight and fusion that raise the score most.  Views average linearly, so every combination comes from the kept maps
-without another look.
+`--out`, and what was ended carries on.  Then parts are put together, best first: what is added to a recipe is the part
+and fusion that raise the score most, and at last weights are doubled and halved.  Views average linearly, so every
+combination comes from the kept maps without another look.
 
 The score is pointing (no margin) + MaxBoxAccV2 on the photos whose middle is inside the boxes, plus the same on those
 whose middle is not: what the middle of a photo gives is no merit of a map.
@@ -58,12 +58,13 @@ PARTS = {
     )
 } | {"full_grad": Recipe("full_grad")}
 """Candidates; ~ marks those that explain a class against those that are like it."""
-WEIGHTS = (0.5, 1.0, 2.0)
 FUSIONS = ("geometric", "mean")
 MOST = 3
 """Parts of a recipe."""
-BEAM = 3
+BEAM = 2
 """Recipes of each number of parts that are given one more."""
+WEIGHINGS = 2
+SHOWN = 12
 OTHERS = 3
 """Of the photos whose middle is inside a box every so many are looked at."""
 
@@ -86,8 +87,8 @@ class Views:
 
 BUDGETS = {
     1: [Views((1.0,), False)],
-    7: [Views((1.0, 2.0), False), Views((1.5,), False), Views((2.0,), False), Views((1.0, 1.5), True)],
-    27: [Views(SIZES, True), Views((1.0, 1.5, 2.0), True), Views((1.5, 2.0, 2.5), True), Views((2.0, 2.5), True)],
+    7: [Views((1.0, 2.0), False), Views((1.0, 1.5), True)],
+    27: [Views(SIZES, True), Views((1.5, 2.0, 2.5), True), Views((2.0, 2.5), True)],
 }
 """Passes that a recipe may cost -> the views that are tried."""
 
@@ -101,14 +102,17 @@ class Trial:
     parts: tuple[tuple[str, float], ...] = ()
 
     def grown(self) -> Iterator["Trial"]:
-        """With every part that it lacks, at every weight; a first part needs no weight and no fusion."""
+        """With every part that it lacks; a first part needs no fusion."""
         taken = {name for name, _ in self.parts}
         for name in [name for name in PARTS if name not in taken]:
-            if not self.parts:
-                yield replace(self, parts=((name, 1.0),))
-                continue
-            for weight, fusion in product(WEIGHTS, FUSIONS if len(self.parts) == 1 else (self.fusion,)):
-                yield replace(self, fusion=fusion, parts=(*self.parts, (name, weight)))
+            for fusion in FUSIONS if len(self.parts) == 1 else (self.fusion,):
+                yield replace(self, fusion=fusion, parts=(*self.parts, (name, 1.0)))
+
+    def reweighted(self) -> Iterator["Trial"]:
+        """With one weight doubled or halved."""
+        for at, (name, weight) in enumerate(self.parts):
+            for changed in (2 * weight, weight / 2):
+                yield replace(self, parts=(*self.parts[:at], (name, changed), *self.parts[at + 1 :]))
 
     def __str__(self) -> str:
         return f"{self.fusion}({', '.join(f'{weight:g} {name}' for name, weight in self.parts)}) {self.views}"
@@ -240,15 +244,23 @@ def _v2(hits: Tensor) -> float:
     return float(hits.mean(0).reshape(3, -1).amax(1).mean())
 
 
-def search(bank: Bank, views: Iterable[Views]) -> Iterator[tuple[Trial, Score]]:
-    """All that was tried, by views and number of parts; from each number on the best few grow."""
-    for one in views:
-        best = [Trial(one)]
-        for _ in range(MOST):
-            grown = list(dict.fromkeys(trial for parent in best for trial in parent.grown()))
-            tried = [(trial, score(bank, trial)) for trial in tqdm(grown, unit="trial", desc=str(one), leave=False)]
-            yield from tried
-            best = [trial for trial, _ in sorted(tried, key=lambda pair: -pair[1].total)[:BEAM]]
+def search(bank: Bank, views: Views) -> dict[Trial, Score]:
+    """All that was tried; of each number of parts the best few grow, at last the best ones are weighted anew."""
+    tried: dict[Trial, Score] = {}
+
+    def best_of(trials: Iterable[Trial]) -> list[Trial]:
+        new = [trial for trial in dict.fromkeys(trials) if trial not in tried]
+        for trial in tqdm(new, unit="trial", desc=str(views), leave=False):
+            tried[trial] = score(bank, trial)
+        return sorted(new, key=lambda trial: -tried[trial].total)[:BEAM]
+
+    best = [Trial(views)]
+    for _ in range(MOST):
+        best = best_of(trial for parent in best for trial in parent.grown())
+    for _ in range(WEIGHINGS):
+        leading = sorted(tried, key=lambda trial: -tried[trial].total)[:BEAM]
+        best_of(trial for parent in leading if len(parent.parts) > 1 for trial in parent.reweighted())
+    return tried
 
 
 @click.command()
@@ -261,10 +273,10 @@ def main(network: str, budget: tuple[str, ...], workers: int, out: Path) -> None
     bank = look_at_all(out / network, network, chosen_photos(), workers)
     torch.set_num_threads(1)
     for most in [int(b) for b in budget] or BUDGETS:
-        tried = sorted(search(bank, BUDGETS[most]), key=lambda pair: -pair[1].total)
+        tried = {trial: found for views in BUDGETS[most] for trial, found in search(bank, views).items()}
         click.echo(f"\nat most {most} passes, {len(tried)} tried")
-        for trial, found in tried[:10]:
-            click.echo(f"{found}   {trial}")
+        for trial in sorted(tried, key=lambda trial: -tried[trial].total)[:SHOWN]:
+            click.echo(f"{tried[trial]}   {trial}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ _Hits = NDArray[np.bool_]
 
 def any_contour(levels: _Levels) -> tuple[Boxes, NDArray[np.int64]]:
     """Boxes (m, 4) of all contours of {levels > t}, of regions and of holes, and their levels t (m,)."""
-    outer = branches(levels)
+    outer = branches(levels, areas=True)  # as largest_contours asks, which then need not look again
     peak, level = outer.alive.nonzero()
     holes, at = _holes(levels)
     empty = np.flatnonzero(~outer.alive.any(0))

@@ -8,6 +8,7 @@ do the same over the pixels).  One of two joined peaks ends there, the other car
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -34,10 +35,16 @@ class Branches:
 
 
 def branches(levels: NDArray[np.uint8], *, corners: bool = True, areas: bool = False) -> Branches:
-    """Of a map (H, W) uint8.
+    """Of a map (H, W) uint8; not to be changed, since the last ones are kept.
 
     corners: whether pixels that touch at a corner are neighbours.  areas: whether to find them; else they are 0.
     """
+    return _branches(levels.tobytes(), levels.shape, corners, areas)
+
+
+@lru_cache(maxsize=64)  # several metrics ask for the same map, and several methods give the same one
+def _branches(content: bytes, shape: tuple[int, int], corners: bool, areas: bool) -> Branches:
+    levels = np.frombuffer(content, np.uint8).reshape(shape)
     if not levels.any():
         return Branches(np.zeros((0, LEVELS), bool), np.zeros((0, LEVELS, 4), np.int16), np.zeros((0, LEVELS)))
     count, steps = levels.size, _SIDES + _CORNERS * corners
