@@ -59,9 +59,9 @@ PARTS = {
 } | {"full_grad": Recipe("full_grad")}
 """Candidates; ~ marks those that explain a class against those that are like it."""
 FUSIONS = ("geometric", "mean")
-MOST = 3
+MOST = 4
 """Parts of a recipe."""
-BEAM = 2
+BEAM = 4
 """Recipes of each number of parts that are given one more."""
 WEIGHINGS = 2
 SHOWN = 12
@@ -88,7 +88,7 @@ class Views:
 BUDGETS = {
     1: [Views((1.0,), False)],
     7: [Views((1.0, 2.0), False), Views((1.0, 1.5), True)],
-    27: [Views(SIZES, True), Views((1.5, 2.0, 2.5), True), Views((2.0, 2.5), True)],
+    27: [Views((1.0, 1.5, 2.0), True), Views(SIZES, True)],
 }
 """Passes that a recipe may cost -> the views that are tried."""
 

@@ -19,8 +19,10 @@ import click
 import heatlens
 from heatlens.averaging import AVERAGES
 from heatlens.errors import HeatlensError
+from heatlens.evaluate.request import recipe_in_full
 from heatlens.fusion import FUSIONS
 from heatlens.measuring import METRIC_EVIDENCE, Metric, all_metrics, worded
+from heatlens.recipe import RECIPES
 from heatlens.registry import EVIDENCE, METHODS, Entry, needs, settings, spelling
 from heatlens.targets import KINDS, WRITTEN
 
@@ -66,10 +68,22 @@ def methods_page() -> str:
                     ("average", "what", "settings"),
                     [(f"`{name}`", _first(kind), _fields(kind)) for name, kind in AVERAGES.items()],
                 ),
+                "# Recipes",
+                "Several of all these in one, chosen by [measurement](benchmark.md): `--recipe …`, or `method=…` in "
+                "Python. `contrast` explains a class against those that are like it. A view counts as many passes as "
+                "a picture of the usual size would cost.",
+                table(
+                    ("recipe", "fusion", "parts", "passes"),
+                    [(f"`{name}`", f"`{r.fuse}`", _parts(r), r.cost) for name, r in RECIPES.items()],
+                ),
             ]
         )
         + "\n"
     )
+
+
+def _parts(recipe: "heatlens.Recipe") -> str:
+    return "<br>".join(f"`{recipe_in_full(part)}`" for part in recipe.parts)
 
 
 def _described(entry: Entry) -> str:

@@ -1,4 +1,5 @@
 from dataclasses import FrozenInstanceError
+from typing import Any
 
 import pytest
 import torch
@@ -202,3 +203,13 @@ def test_scales_may_look_into_the_mirror_at_every_size() -> None:
     assert back.shape == (1, 6, 8)
     assert float(back[0, 0, -1]) == 1
     assert float(back[0, 0, 0]) == 0
+
+
+@pytest.mark.parametrize(
+    "average", [Flips(), Noise(samples=3), Path(steps=5), Scales((1.0, 2.0), True), Crops()], ids=str
+)
+def test_the_passes_of_the_views(average: Any) -> None:
+    """A view costs by its area."""
+    x = picture(14, 14)
+    areas = [view[0, 0].numel() / x[0, 0].numel() for view, _ in average.views(x, torch.zeros_like(x))]
+    assert average.passes == pytest.approx(sum(areas))

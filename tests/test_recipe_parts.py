@@ -6,9 +6,10 @@ from torch import Tensor, nn
 
 import heatlens
 from heatlens import Recipe
+from heatlens.averaging.views import Views, unchanged
 from heatlens.errors import BadValue, UnknownName
 from heatlens.models.stages import stage_layer
-from heatlens.recipe import RECIPES, check_recipe
+from heatlens.recipe import RECIPES, find_recipe
 from heatlens.targets import Contrast
 
 
@@ -87,4 +88,25 @@ def test_a_recipe_that_ships_cannot_be_given_layers(model: nn.Module, images: Te
     with pytest.raises(BadValue, match="a recipe has its own"):
         heatlens.attribute(model, images, method="precise", layers="0")
     with pytest.raises(UnknownName, match="precise"):
-        check_recipe("precice")
+        find_recipe("precice")
+
+
+def test_what_a_recipe_costs() -> None:
+    assert Recipe("layer_cam").cost == "1 forward + 1 backward"
+    assert Recipe("eigen_cam", average="noise:samples=5").cost == "1 forward + 5 x (1 forward)"
+    twice = "scales:factors=1+2,mirrored=true"  # 2 (1^2 + 2^2)
+    deep, shallow = Recipe("grad_cam", average=twice), Recipe("layer_cam", average=twice, contrast=True)
+    assert Recipe("both", parts=(deep, shallow)).cost == "1 forward + 10 x (1 forward + 2 backward)"
+    plain = Recipe("plain", parts=(Recipe("cam"), Recipe("layer_cam"), deep))
+    assert plain.cost == "1 forward + 1 backward + 10 x (1 forward + 1 backward)"
+    assert Recipe("grad_cam", average=Twice()).cost == "1 forward + views x (1 forward + 1 backward)"
+
+
+class Twice:
+    """An average of a person's own, which need not say what it costs."""
+
+    scaled = False
+
+    def views(self, images: Tensor, baseline: Tensor) -> Views:
+        yield images, unchanged
+        yield images, unchanged

@@ -56,6 +56,28 @@ class Recipe:
     def replays(self) -> bool:
         return bool(self.needs & _TAIL)
 
+    @property
+    def cost(self) -> str:
+        """Passes through the network in words; a view counts as many as a picture of the usual size would cost."""
+        groups: dict[Average | None, list[Recipe]] = {None: []}
+        for part in self.parts or (self,):
+            groups.setdefault(find_average(part.average), []).append(part)
+        plain = groups.pop(None)
+        views = [f"{_views(average)} x ({_passes(parts)})" for average, parts in groups.items()]
+        return " + ".join([_passes(plain) if plain else "1 forward", *views])
+
+
+def _views(average: Average | None) -> str:
+    passes = getattr(average, "passes", None)
+    return "views" if passes is None else f"{passes:g}"
+
+
+def _passes(parts: "Sequence[Recipe]") -> str:
+    """Of recipes that share a look: what each adds, and a backward pass for each of the targets."""
+    targets = len({part.contrast for part in parts if part.differentiates})
+    terms = dict.fromkeys(term for part in parts for term in part.entry.cost.split(" + "))
+    return " + ".join(f"{targets} backward" if term == "1 backward" else term for term in terms)
+
 
 def _of_parts() -> None:
     """The function of a recipe that has parts instead: none."""
@@ -96,10 +118,12 @@ def _named(method: Any) -> Any:
     return next((recipe for name, recipe in RECIPES.items() if spelling(name) == spelling(method)), method)
 
 
-def check_recipe(name: str) -> None:
-    """`UnknownName` for what no recipe that ships is called."""
-    if not isinstance(_named(name), Recipe):
+def find_recipe(name: str) -> Recipe:
+    """The recipe that ships under a name; raises `UnknownName`."""
+    found = _named(name)
+    if not isinstance(found, Recipe):
         raise unknown("recipe", name, RECIPES)
+    return found
 
 
 def _plain(method: str | Method, entry: Entry) -> str | Method:

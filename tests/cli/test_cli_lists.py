@@ -13,6 +13,7 @@ import pytest
 import heatlens
 from heatlens.cli import cli
 from heatlens.measuring import all_metrics
+from heatlens.recipe import RECIPES
 
 pytestmark = pytest.mark.usefixtures("model")
 
@@ -39,6 +40,21 @@ def test_one_method_however_it_is_spelt_and_a_short_table(run: Any) -> None:
     wrong = run("methods", "gradcamm")
     assert (wrong.code, wrong.out) == (2, "")
     assert "No method is called 'gradcamm'. Close: " in wrong.err
+
+
+def test_every_recipe_with_its_parts_and_cost(run: Any) -> None:
+    said = run("recipes")
+    assert said.code == 0
+    blocks = dict(block.split("\n", 1) for block in said.out.strip().split("\n\n"))
+    assert list(blocks) == list(RECIPES)
+    for name, block in blocks.items():
+        keys = [line[:10].strip() for line in block.splitlines() if line[2] != " "]
+        assert keys == ["fusion", *(f"part {i + 1}" for i in range(len(RECIPES[name].parts))), "cost"]
+        assert block.endswith(RECIPES[name].cost)
+    assert run("recipes", "Precise").out.startswith("precise\n")
+    wrong = run("recipes", "precice")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "No recipe is called 'precice'. Close: precise" in wrong.err
 
 
 def test_every_metric_with_source_needs_settings_and_which_way_is_better(run: Any) -> None:

@@ -33,6 +33,7 @@ class Crops:
     """Whether each place is the mean over the crops that saw it, instead of their sum."""
     scaled: ClassVar[bool] = False
     moves: ClassVar[bool] = True
+    passes: ClassVar[float] = 10
     enlarges: ClassVar[bool] = True
     """Maps are put back from the layer's own resolution."""
 

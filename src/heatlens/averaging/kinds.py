@@ -1,4 +1,7 @@
-"""Pictures mirrored, noisy, on their way from black, and at several sizes."""
+"""Pictures mirrored, noisy, on their way from black, and at several sizes.
+
+`passes`: what the views cost together, in passes of the picture at its own size.
+"""
 
 from dataclasses import dataclass
 from math import isfinite
@@ -25,6 +28,10 @@ class Flips:
     def __post_init__(self) -> None:
         _finite(self.factors)
 
+    @property
+    def passes(self) -> float:
+        return 2 * len(self.factors)
+
     def views(self, images: Tensor, baseline: Tensor) -> Views:
         for factor in self.factors:
             yield images * factor, unchanged
@@ -45,6 +52,10 @@ class Noise:
         at_least(1, samples=self.samples)
         at_least(0, sigma=self.sigma)
 
+    @property
+    def passes(self) -> float:
+        return self.samples
+
     def views(self, images: Tensor, baseline: Tensor) -> Views:
         for view in noisy(images, samples=self.samples, sigma=self.sigma, seed=self.seed):
             yield view, unchanged
@@ -59,6 +70,10 @@ class Path:
 
     def __post_init__(self) -> None:
         at_least(1, steps=self.steps)
+
+    @property
+    def passes(self) -> float:
+        return self.steps
 
     def views(self, images: Tensor, baseline: Tensor) -> Views:
         for view in along_path(baseline, images, steps=self.steps):
@@ -80,6 +95,11 @@ class Scales:
         _finite(self.factors)
         if min(self.factors) <= 0:
             raise BadValue(f"the setting factors={self.factors}", "sizes above 0")
+
+    @property
+    def passes(self) -> float:
+        """A picture of twice the size costs four."""
+        return sum(factor**2 for factor in self.factors) * (2 if self.mirrored else 1)
 
     def views(self, images: Tensor, baseline: Tensor) -> Views:
         size = tuple(images.shape[2:])

@@ -14,6 +14,7 @@ from .locate import locate
 from .methods import methods
 from .metrics import metrics
 from .models import models
+from .recipes import recipes
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -22,7 +23,7 @@ def cli() -> None:
     """See where a vision model looks."""
 
 
-for command in (explain, locate, evaluate, table, methods, metrics, layers, models, classes):
+for command in (explain, locate, evaluate, table, methods, recipes, metrics, layers, models, classes):
     cli.add_command(command)
 
 

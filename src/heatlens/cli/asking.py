@@ -18,7 +18,7 @@ _RECIPE_OPTIONS = (
         "--recipe",
         metavar="NAME",
         multiple=True,
-        help="How, in several steps chosen by measurement: precise; repeatable.",
+        help="How, in several steps chosen by measurement; repeatable. All of them: heatlens recipes.",
     ),
     click.option(
         "--layers",
@@ -48,10 +48,10 @@ def recipe_options(command: F) -> F:
 
 def methods_of(options: dict[str, Any]) -> list[str]:
     """The methods and recipes that the options ask for; a recipe is asked for like a method."""
-    from ..recipe import check_recipe
+    from ..recipe import find_recipe
 
     for name in options["recipe"]:
-        check_recipe(name)
+        find_recipe(name)
     return [*options["method"], *options["recipe"]] or ["grad_cam"]
 
 

@@ -37,14 +37,19 @@ def _described(entry: "Entry") -> str:
         "settings": knobs or "none",
         "cost": entry.cost,
     }
+    return described(entry.name, facts)
+
+
+def described(name: str, facts: dict[str, str]) -> str:
+    """A name with what is known of it, line by line."""
     lines = [
-        fill(text, width(), initial_indent=f"  {key:10}", subsequent_indent=" " * 12, break_on_hyphens=False)
+        fill(text, _width(), initial_indent=f"  {key:10}", subsequent_indent=" " * 12, break_on_hyphens=False)
         for key, text in facts.items()
     ]
-    return "\n".join([click.style(entry.name, bold=True), *lines])
+    return "\n".join([click.style(name, bold=True), *lines])
 
 
-def width() -> int:
+def _width() -> int:
     """How long a line may be."""
     from shutil import get_terminal_size
 

@@ -1,10 +1,11 @@
 """`heatlens metrics`: every metric, its source, what it needs, its settings, and which way is better."""
 
 from collections.abc import Sequence
-from textwrap import fill
 from typing import TYPE_CHECKING
 
 import click
+
+from .methods import described
 
 if TYPE_CHECKING:
     from ..measuring import Metric
@@ -34,7 +35,6 @@ def _better(metric: "Metric") -> str:
 def _described(metric: "Metric") -> str:
     from ..measuring import worded
     from ..registry import needs, settings
-    from .methods import width
 
     knobs = ", ".join(f"{key}={worded(value)}" for key, value in settings(metric.function).items())
     facts = {
@@ -43,8 +43,4 @@ def _described(metric: "Metric") -> str:
         "settings": knobs or "none",
         "better": _better(metric).removesuffix(" is better").replace(" is better,", ","),
     }
-    lines = [
-        fill(text, width(), initial_indent=f"  {key:10}", subsequent_indent=" " * 12, break_on_hyphens=False)
-        for key, text in facts.items()
-    ]
-    return "\n".join([click.style(metric.name, bold=True), *lines])
+    return described(metric.name, facts)
