@@ -77,12 +77,25 @@ def test_csv(tmp_path: Path) -> None:
     assert one(data, "a.png").truth(PETS).boxes == ((1.5, 2, 11, 12), (3, 4, 5, 6))
     assert one(data, "a.png").truth(PETS).label == 1
     assert one(data, "a.png").truth(Classes()).label == 207
+    mask(tmp_path / "b/c-mask.png", [[0, 255]])
     boxless = one(data, "b/c.png").truth(PETS)
-    assert (boxless.label, boxless.boxes, boxless.mask) == (0, (), tmp_path / "b" / "c-mask.png")
+    assert (boxless.label, boxless.boxes, np.asarray(boxless.mask).tolist()) == (0, (), [[0, 1]])
     both = one(data, "d.png#n02084071")
     assert (both.photo, both.boxes) == (tmp_path / "d.png", ((5, 5, 9, 9),))
     elsewhere = open_dataset(f"csv:{tmp_path / 'labels.csv'}", root=tmp_path / "there")
     assert elsewhere.items[0].photo == tmp_path / "there" / "a.png"
+
+
+def test_masks_of_a_csv_are_read_as_those_of_a_folder_and_go_together(tmp_path: Path) -> None:
+    mask(tmp_path / "one.png", [[0, 255, 0, 0]])
+    mask(tmp_path / "two.png", [[0, 255, 9, 0]])  # 255 is not judged here
+    mask(tmp_path / "other.png", [[1, 0, 0]])
+    rows = ("a.png,dog,one.png", "a.png,dog,two.png", "a.png,dog,", "b.png,dog,two.png", "c.png,dog,one.png")
+    data = open_dataset(lines(tmp_path / "labels.csv", "file,class,mask", *rows, "c.png,dog,other.png"))
+    assert np.asarray(one(data, "a.png").mask).tolist() == [[0, 1, 1, 0]]
+    assert np.asarray(one(data, "b.png").mask).tolist() == [[0, 255, 1, 0]]
+    with pytest.raises(BadValue, match=r"masks of c\.png differ in size"):
+        one(data, "c.png")
 
 
 @pytest.mark.parametrize("row", ["a.png,dog,1,2,3", "a.png,dog,1,2,x,4", ",dog,1,2,3,4"])
@@ -194,6 +207,16 @@ def test_coco(tmp_path: Path) -> None:
     )
 
 
+def test_an_object_that_is_not_drawn_is_an_error_of_its_photo(tmp_path: Path) -> None:
+    told = json.loads(coco(tmp_path).read_text())
+    for drawing in ([], [[1, 2]], None, {"size": [3, 3], "counts": "zz"}):
+        told["annotations"][-1]["segmentation"] = drawing
+        data = open_dataset(lines(tmp_path / "instances.json", json.dumps(told)), masks="true")
+        assert one(data, "a.jpg#dog").mask is not None
+        with pytest.raises(BadValue, match=r"an object on b\.jpg is not drawn"):
+            one(data, "b.jpg")
+
+
 def wsol(path: Path) -> Path:
     lines(path / "image_ids.txt", "val/a.jpg", "val/b.jpg")
     lines(path / "class_labels.txt", "val/a.jpg,2", "val/b.jpg,0")
@@ -220,6 +243,9 @@ def test_wsol_metadata(tmp_path: Path) -> None:
     masked = one(data, "val/b.jpg")
     assert masked.mask is not None
     assert np.array_equal(masked.mask, [[1, 1, 1, 255], [0, 0, 0, 255]])  # 1.png at half the size
+    lines(tmp_path / "image_ids.txt", "val/a.jpg", "val/c,d.jpg")
+    with pytest.raises(BadValue, match=r"val/c in .* has no class"):
+        open_dataset(tmp_path)
 
 
 def masks(path: Path) -> Path:
@@ -241,6 +267,18 @@ def test_mask_folder(tmp_path: Path) -> None:
     (tmp_path / "masks/dog/a.png").write_text("no picture")
     with pytest.raises(BadPhoto, match="mask"):
         one(data, "dog/a.jpg")
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png"])
+def test_a_mask_with_soft_edges_is_an_object_from_half_on(tmp_path: Path, ending: str) -> None:
+    write_noise(tmp_path / "images/a.png", 0, (64, 64))
+    y, x = np.mgrid[:64, :64]
+    soft = (255 * (20 - np.hypot(y - 32, x - 32)).clip(-4, 4) / 8 + 127.5).astype(np.uint8)
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(soft).save(tmp_path / f"masks/a{ending}", quality=95)
+    found = np.asarray(one(open_dataset(tmp_path), "a.png").mask)
+    assert set(np.unique(found)) == {0, 1}
+    assert (found != (soft >= 128)).mean() < 0.01
 
 
 FORMS: dict[str, Callable[[Path], Path]] = {

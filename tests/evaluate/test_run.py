@@ -1,5 +1,6 @@
 """Rows whose values are known by hand; runs that are killed, disturbed and repeated."""
 
+import json
 import multiprocessing
 import os
 import random
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from evaluate.conftest import bright, evaluate_and_die, evaluate_here, request_of, tiny, write_spot
-from heatlens.errors import BadValue, MissingExtra
+from heatlens.errors import BadValue, MissingExtra, UnknownName
 from heatlens.evaluate import Item, ModelRequest, Request, dataset, read_rows, run, with_centre
 from heatlens.evaluate.request import recipe_name
 from heatlens.evaluate.rows import PARTS
@@ -83,6 +84,16 @@ def test_a_broken_photo_is_rows_with_its_error(noise: list[Path], tmp_path: Path
     known = {(row["photo"], row["recipe"], row["metric"]): row["value"] for row in whole}
     for row in good:  # the company of a photo may change the last bits
         assert row["value"] == pytest.approx(known[row["photo"], row["recipe"], row["metric"]], rel=1e-4, abs=1e-6)
+
+
+def damaged(item: Item) -> Item:
+    raise IndexError("no such\nline")
+
+
+def test_an_annotation_that_breaks_its_reader_is_rows_with_its_error(noise: list[Path], tmp_path: Path) -> None:
+    items = [Item("a", noise[0], reading=damaged), Item("b", noise[1], (1,))]
+    found = rows_of(run(request_of(noise, data=dataset("d", items)), tmp_path / "out"))
+    assert {row["photo"]: row["error"] for row in found} == {"a": "IndexError: no such", "b": None}
 
 
 def refusing(activations: Tensor) -> Tensor:
@@ -182,19 +193,37 @@ def test_a_finished_run_does_nothing_again(noise: list[Path], tmp_path: Path) ->
         ({"part_size": 3}, "part_size"),
         ({"models": (ModelRequest("other", "bundled"),)}, "models"),
         ({"data": None}, "photos"),
+        ({"data": "other boxes"}, "truth"),
     ],
 )
 def test_another_request_in_the_same_folder_is_refused(
     noise: list[Path], tmp_path: Path, changed: dict[str, Any], key: str
 ) -> None:
-    if "data" in changed:
+    if changed.get("data", "") is None:
         changed = {"data": dataset("other", [Item("00.png", noise[0]), Item("02.png", noise[1])])}
+    elif "data" in changed:
+        moved = [replace(item, boxes=((0.0, 0.0, 9.0, 9.0),)) for item in request_of(noise[:2]).data.items]
+        changed = {"data": dataset("noise", moved)}
     out = run(request_of(noise[:2]), tmp_path / "out")
     before = rows_of(out)
     with pytest.raises(BadValue, match=f"another evaluation: its {key} is") as error:
         run(request_of(noise[:2], **changed), out)
     assert "choose another folder" in str(error.value)
     assert rows_of(out) == before
+
+
+def test_a_request_that_came_to_nothing_holds_no_folder(noise: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="bundle"):
+        run(request_of(noise[:2], models=(ModelRequest("tiny", "bundle"),)), tmp_path / "out")
+    assert len(rows_of(run(request_of(noise[:2]), tmp_path / "out"))) == 2 * 3 * 3
+
+
+def test_folders_of_before_the_truth_was_noted_are_carried_on(noise: list[Path], tmp_path: Path) -> None:
+    out = run(request_of(noise[:2]), tmp_path / "out")
+    record = json.loads((out / "request.json").read_text())
+    del record["truth"]
+    (out / "request.json").write_text(json.dumps(record))
+    assert run(request_of(noise[:2]), out) == out
 
 
 def test_weights_are_told_apart_by_what_is_in_them(tmp_path: Path) -> None:

@@ -67,7 +67,12 @@ def _drawn(item: Item, drawings: tuple[tuple[Any, bool], ...], size: tuple[int, 
     coder = require("pycocotools.mask")
     mask = np.zeros(size, np.uint8)
     for drawing, crowd in sorted(drawings, key=lambda one: not one[1]):  # an object in a crowd is an object
-        coded = drawing if isinstance(drawing, dict) else coder.merge(coder.frPyObjects(drawing, *size))
-        coded = coder.frPyObjects(coded, *size) if isinstance(coded["counts"], list) else coded
-        mask[coder.decode(coded).astype(bool)] = 255 if crowd else 1
+        try:
+            coded = drawing if isinstance(drawing, dict) else coder.merge(coder.frPyObjects(drawing, *size))
+            coded = coder.frPyObjects(coded, *size) if isinstance(coded["counts"], list) else coded
+            mask[coder.decode(coded).astype(bool)] = 255 if crowd else 1
+        except Exception:  # pycocotools raises that and nothing more particular
+            raise BadValue(
+                f"an object on {item.name} is not drawn", "polygons or run lengths as its segmentation"
+            ) from None
     return replace(item, mask=mask)

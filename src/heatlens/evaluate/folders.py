@@ -1,6 +1,7 @@
 """Folders: photos sorted into a folder per class, and photos beside pictures of their objects' pixels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from PIL import Image, UnidentifiedImageError
 from ..errors import BadPhoto, BadValue
 from ..images.find import ENDINGS
 from .dataset import Item, Label
+
+_LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif")
+_MOST_CLASSES = 64
+"""A mask with more values than this is a drawing with soft edges."""
 
 
 def image_folder(path: Path) -> Iterator[Item]:
@@ -31,7 +36,8 @@ def mask_folder(path: Path, *, photos: str = "images", masks: str = "masks") -> 
     """`images/…/PHOTO` and `masks/…/PHOTO`, of one name apart from the ending; folders inside are classes.
 
     In a mask 0 is no object and 255 an object; where it also holds other values, those are objects and 255 is not
-    judged, as in Pascal VOC.  A photo without a mask is an error of that photo.
+    judged, as in Pascal VOC.  In a JPEG, or where the edges are soft (more than 64 values), an object is what is half
+    of 255 and more.  A photo without a mask is an error of that photo.
     """
     drawn = {mask.relative_to(path / masks).with_suffix(""): mask for mask in found_photos(path / masks)}
     for item in image_folder(path / photos):
@@ -56,14 +62,26 @@ def read_mask(path: Path) -> NDArray[np.uint8]:
     return values.astype(np.uint8) * 255 if values.dtype == bool else values
 
 
+def with_masks(item: Item, paths: Sequence[Path]) -> Item:
+    """The item with what its masks say together: an object where any of them has one.  Raises BadPhoto, BadValue."""
+    masks = [_judged(path) for path in paths]
+    if len({mask.shape for mask in masks}) > 1:
+        raise BadValue(f"the masks of {item.name} differ in size", "the photo's height and width")
+    objects, unjudged = (np.any([mask == value for mask in masks], axis=0) for value in (1, 255))
+    return replace(item, mask=np.where(objects, 1, np.where(unjudged, 255, 0)).astype(np.uint8))
+
+
 def _with_mask(item: Item, path: Path | None) -> Item:
     if path is None:
         raise BadValue(f"{item.name} has no mask", "a picture of the same name among the masks")
-    return Item(item.name, item.photo, item.labels, mask=_judged(read_mask(path)))
+    return with_masks(item, [path])
 
 
-def _judged(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _judged(path: Path) -> NDArray[np.uint8]:
     """1 object, 0 not, 255 not judged."""
+    values = read_mask(path)
+    if path.suffix.lower() in _LOSSY or len(np.unique(values)) > _MOST_CLASSES:
+        return (values >= 128).astype(np.uint8)
     if not np.isin(values, (0, 255)).all():
         return np.where(values == 255, 255, values > 0).astype(np.uint8)
     return (values > 0).astype(np.uint8)

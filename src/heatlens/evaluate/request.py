@@ -81,9 +81,11 @@ class Request:
 
     def record(self) -> dict[str, Any]:
         """The request in plain values.  Two requests with equal records give equal tables."""
-        photos = "\n".join(item.name for item in self.data.items)
+        items = self.data.items
+        photos = "\n".join(item.name for item in items)
         return {
-            "photos": {"count": len(self.data), "sha256": hashlib.sha256(photos.encode()).hexdigest()},
+            "photos": {"count": len(self.data), "sha256": _sha256_of(photos)},
+            "truth": _sha256_of(repr([(item.labels, item.boxes) for item in items])),
             "models": [m.record() if isinstance(m, ModelRequest) else {"name": m.name} for m in self.models],
             "recipes": [recipe_name(recipe) for recipe in self.recipes],
             "recipes in full": [recipe_in_full(recipe) for recipe in self.recipes],
@@ -143,6 +145,10 @@ def _word(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def _sha256_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _sha256(file: Path) -> str:

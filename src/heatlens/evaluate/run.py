@@ -75,13 +75,14 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def _claim(folder: Path, request: Request) -> None:
-    """Write the request beside the results, or find it there."""
+    """Write the request beside the results, or find it there; one that came to no result holds nothing."""
     record = request.record()
-    if not (folder / REQUEST).exists():
+    if not (folder / REQUEST).exists() or not parts_of(folder):
         save_json(folder / REQUEST, {"heatlens": __version__, **record})
         return
     known = read_record(folder)
     plain = json.loads(json.dumps(record))
+    known.setdefault("truth", plain["truth"])  # of before it was noted
     changed = [key for key in plain if plain[key] != known.get(key)]
     if changed:
         key = changed[0]

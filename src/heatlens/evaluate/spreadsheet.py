@@ -1,12 +1,15 @@
 """A CSV file with a row per box."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ..errors import BadValue, unknown
 from ..metrics.truth import Box
 from .dataset import Item, Label, by_class
+from .folders import with_masks
 
 _FILE = ("file", "photo", "image", "filename", "path")
 _TEXT = ("wnid", "class", "class_name", "name", "label")
@@ -17,20 +20,29 @@ _CORNERS = ("x0", "y0", "x1", "y1")
 def csv_boxes(path: Path, *, root: str | None = None) -> Iterator[Item]:
     """Columns: `file`; `wnid`, `class` or `class_index`; `x0`, `y0`, `x1`, `y1`; `mask`.  Others are not read.
 
-    A photo's boxes are its rows; a row with empty corners names the class only.  Several classes of a photo make an
-    item each.  root: the folder that files are named from, else the one of the CSV file.
+    A photo's boxes are its rows; a row with empty corners names the class only.  Masks are read as those of the form
+    `masks`, several of a photo together.  Several classes of a photo make an item each.  root: the folder that files
+    are named from, else the one of the CSV file.
     """
     folder = Path(root).expanduser() if root else path.parent
     photos: dict[str, dict[Label, Item]] = {}
+    masks: dict[tuple[str, Label], dict[Path, None]] = {}
     for number, row in _rows(path):
         one = _item(path, number, row, folder)
         groups = photos.setdefault(one.name, {})
         key = one.labels[0] if one.labels else ""
         known = groups.get(key, one)
         boxes = known.boxes + one.boxes if known is not one else one.boxes
-        groups[key] = Item(one.name, one.photo, one.labels, boxes, known.mask)
+        groups[key] = Item(one.name, one.photo, one.labels, boxes)
+        if isinstance(one.mask, Path):
+            masks.setdefault((one.name, key), {})[one.mask] = None
     for name, groups in photos.items():
-        yield from by_class(name, folder / name, groups)
+        drawn = {key: _masked(item, tuple(masks.get((name, key), ()))) for key, item in groups.items()}
+        yield from by_class(name, folder / name, drawn)
+
+
+def _masked(item: Item, masks: Sequence[Path]) -> Item:
+    return replace(item, reading=partial(with_masks, paths=masks)) if masks else item
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:

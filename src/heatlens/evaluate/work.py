@@ -77,10 +77,10 @@ class Worker:
         try:
             needs_label = self.request.target == "label"
             return Case(item.name, read_photo(item.photo), item.truth(subject.classes, needs_label=needs_label))
-        except MissingExtra:
-            raise
-        except HeatlensError as error:
-            return Case(item.name, error=str(error))
+        except (MissingExtra, MemoryError):
+            raise  # says nothing about the photo
+        except Exception as error:  # whatever a damaged annotation does to the library that reads it
+            return Case(item.name, error=_in_words(error))
 
     def _measure(self, cases: Sequence[Case], subject: Subject, hopeless: set[int]) -> None:
         """All recipes together; those that do not go together one by one, and photo by photo where that fails too.

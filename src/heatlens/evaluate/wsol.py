@@ -31,7 +31,7 @@ def wsol(path: Path, *, root: str | None = None, masks: str | None = None) -> It
     places: dict[str, list[list[str]]] = defaultdict(list)
     for key, *place in _table(path / "localization.txt", 3):
         places[key].append(place)
-    for (name,) in _table(path / "image_ids.txt", 1):
+    for name, *_ in _table(path / "image_ids.txt", 1):
         try:
             label, size = int(labels[name][0]), (int(sizes[name][0]), int(sizes[name][1]))
             boxed = [place for place in places[name] if len(place) == 4]

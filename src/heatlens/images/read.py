@@ -122,7 +122,7 @@ def _neighbours(path: Path) -> str:
     try:
         names = [child.name for child in path.parent.iterdir()]
     except OSError:
-        return f"The folder {path.parent} does not exist either"
+        return f"Expected it in the folder {path.parent}, which does not exist either"
     close = get_close_matches(path.name, names, 3, 0.6)
     return f"Close: {', '.join(close)}" if close else ""
 
