@@ -31,7 +31,7 @@ def test_a_table_comes_out(run: Any, model: Any, boxes: Path) -> None:
     assert lines[1] == "tiny"
     assert [line.split()[0] for line in lines[2:]] == ["recipe", "grad_cam", "hires_cam", "centre"]
     assert lines[2].split()[1:] == ["pointing_game", "↑", "energy_in_box", "↑", "photos", "errors"]
-    again = run("table", "out", "--format", "csv", "--rows", "rows.csv", "--curves", "curves")
+    again = run("table", "out", "--format", "csv", "--rows", "rows.csv")
     assert again.out.splitlines()[0] == "model,recipe,metric,about,value,low,high,photos,errors,better"
     assert again.err == "rows.csv\n"
     assert Path("rows.csv").read_text().count("\n") == 1 + 4 * 3 * 2
@@ -56,6 +56,41 @@ def test_what_fails_for_every_photo_is_said_at_once(run: Any, model: Any, boxes:
     assert "  4\n" in said.out  # errors
 
 
+@pytest.mark.parametrize("quiet", [(), ("-q",)])
+def test_what_fails_for_some_photos_is_said_at_the_end(run: Any, model: Any, boxes: Path, quiet: Any) -> None:
+    gone = [f"gone{i}.png,cat,1,1,12,12" for i in range(7)]
+    boxes.write_text("\n".join([*boxes.read_text().splitlines(), "photo0.png,whale,1,1,2,2", *gone]))
+    asked = ("evaluate", boxes, "--model", "tiny", "--metric", "energy_in_box", "-o", "out", *quiet)
+    said = run(*asked)
+    assert said.code == 1
+    *failed, rest = said.err.splitlines()
+    assert [line.split(". ")[0] for line in failed] == [
+        f"heatlens: There is no file {boxes.parent}/gone{i}.png" for i in range(5)
+    ]
+    assert rest == "heatlens: 3 more errors: heatlens table out --rows rows.csv"
+    assert run(*asked).err == said.err, "also of a run that has nothing left to do"
+
+
+def test_a_reason_is_said_once(run: Any, model: Any, boxes: Path) -> None:
+    boxes.write_text(boxes.read_text().replace("cat", "whale").replace("dog", "whale"))
+    said = run("evaluate", boxes, "--model", "tiny", "--metric", "energy_in_box", "-o", "out")
+    assert said.code == 1
+    assert said.err.splitlines() == [line for line in said.err.splitlines() if "'whale'" in line][:1]
+    assert said.err.startswith("heatlens: photo0.png and 1 more: the model has no class")
+
+
+def test_a_metric_that_is_not_defined_says_what_it_needs(run: Any, model: Any, boxes: Path) -> None:
+    said = run("evaluate", boxes, "--model", "tiny", "--metric", "px_ap", "--metric", "energy_in_box", "-o", "out")
+    assert (said.code, said.err) == (0, "px_ap is not defined for any photo: it needs masks\n")
+
+
+def test_curves_of_metrics_that_have_none(run: Any, model: Any, boxes: Path) -> None:
+    run("evaluate", boxes, "--model", "tiny", "--metric", "energy_in_box", "-o", "out")
+    said = run("table", "out", "--curves", "curves")
+    assert (said.code, said.err.count("\n")) == (0, 1)
+    assert said.err.startswith("heatlens: no metric of out has a curve; ")
+
+
 def test_another_request_is_refused(run: Any, model: Any, boxes: Path) -> None:
     assert run("evaluate", boxes, "--model", "tiny", "-o", "out").code == 0
     said = run("evaluate", boxes, "--model", "tiny", "-o", "out", "--seed", 3)
@@ -74,10 +109,16 @@ def test_another_request_is_refused(run: Any, model: Any, boxes: Path) -> None:
         (("photos/labels.csv", "--model", "a", "--model", "b", "--weights", "c"), "one --weights for several models"),
         (("photos/labels.csv", "--dataset-arg", "rot=x"), "the form csv has no option 'rot'. Close: root"),
         (("photos/labels.csv", "--models", "none.toml"), "the models 'none.toml'"),
+        (
+            ("photos/labels.csv", "--models", "some.toml", "--resize", "squash"),
+            "resize beside --models alone. Expected",
+        ),
+        (("photos/labels.csv", "--models", "some.toml", "--weights", "w.pt"), "w.pt beside --models alone"),
         (("photos/labels.csv", "--every", "2", "--start", "9"), "the selection leaves no photo"),
     ],
 )
 def test_mistakes_are_said_before_anything_is_done(run: Any, boxes: Path, words: tuple[str, ...], error: str) -> None:
+    Path("some.toml").write_text('[a]\nmodel = "bundled"\n')
     said = run("evaluate", *words, "-o", "out")
     assert said.code == 2
     assert error in said.err

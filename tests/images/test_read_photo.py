@@ -255,7 +255,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "words.jpg").write_text("a cat")
     for name, words in {
         "kiten.png": "There is no file .*kiten.png.*Close: kitten.png",
-        "nowhere/cat.png": "folder .*nowhere does not exist",
+        "nowhere/cat.png": "Expected it in the folder .*nowhere, which does not exist",
         "": "is a folder",
         "empty.jpg": "is empty",
         "words.jpg": "words.jpg is not a photo.*Convert it",

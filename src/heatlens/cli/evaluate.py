@@ -104,6 +104,8 @@ def table(folder: Path, form: str, per_class: bool, rows: Path | None, curves: P
     shown = {"text": as_text, "markdown": as_markdown, "csv": as_csv}[form]
     click.echo(shown(summarise(folder, per_class=per_class)).rstrip("\n"))
     written = [export(folder, rows.expanduser())] if rows else []
-    written += write_curves(folder, curves.expanduser()) if curves else []
-    for path in written:
+    drawn = write_curves(folder, curves.expanduser()) if curves else []
+    for path in [*written, *drawn]:
         click.echo(str(path), err=True)
+    if curves and not drawn:
+        click.echo(f"heatlens: no metric of {folder} has a curve; deletion:curve=true would have one", err=True)

@@ -1,5 +1,6 @@
 """One run of `heatlens evaluate`: the request is made of words, the work is watched, the table is said."""
 
+from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,11 @@ from .asking import methods_of
 from .options import device_from, load_options, pairs
 
 if TYPE_CHECKING:
-    from ..evaluate import ModelRequest, Request
+    from ..evaluate import ModelRequest, Request, Summary
     from ..evaluate.rows import Row
+
+_REASONS = 5
+"""How many different errors are said; the others are in the rows."""
 
 
 class Evaluating:
@@ -22,6 +26,7 @@ class Evaluating:
         self.dataset, self.options = dataset, options
         self.out = Path(options["out"]).expanduser()
         self._told: set[tuple[str, str, str]] = set()
+        self._photos = 0
         self._bar: Any = None
 
     def run(self) -> int:
@@ -37,7 +42,8 @@ class Evaluating:
         )
         engine = {key: self.options[key] for key in ("engine", "workers", "address")}
         off = True if self.options["quiet"] else None
-        total = len(request.data) * len(request.models)
+        self._photos = len(request.data)
+        total = self._photos * len(request.models)
         try:
             with tqdm(total=total, unit="photo", smoothing=0.05, disable=off) as self._bar:
                 run(request, self.out, device=device_from(self.options["device"]), watch=self._watch, **engine)
@@ -46,7 +52,8 @@ class Evaluating:
             return 1
         found = summarise(self.out)
         click.echo(as_text(found))
-        return 1 if any(one.errors for one in found) else 0
+        self._undefined(found)
+        return self._failed()
 
     def request(self) -> "Request":
         """The request that the options describe; raises `HeatlensError` before anything is measured."""
@@ -84,6 +91,9 @@ class Evaluating:
             raise BadValue("one --weights for several models", "a file that says which belong together", "Use --models")
         given = tuple(sorted(load_options(options).items()))
         named = options["model"] or (() if options["models"] else ("bundled",))
+        if not named and (options["weights"] or given):
+            beside = options["weights"] or ", ".join(key for key, _ in given)
+            raise BadValue(f"{beside} beside --models alone", "what is each model's own in its section of the file")
         listed = read_models(Path(options["models"])) if options["models"] else ()
         return (*(ModelRequest(name, name, options["weights"], given) for name in named), *listed)
 
@@ -93,18 +103,45 @@ class Evaluating:
             self._bar.refresh()
             return
         self._bar.update(photos)
-        by: dict[tuple[str, str, str], set[str | None]] = {}
+        by: dict[tuple[str, str, str], list[str]] = {}
         for row in rows:
-            by.setdefault((row.model, row.recipe, row.metric), set()).add(row.error)
+            by.setdefault((row.model, row.recipe, row.metric), []).append(row.error or "")
         for (model, recipe, _), errors in by.items():
-            if None not in errors:
-                self._warn(model, recipe, next(iter(errors)) or "")
+            if all(errors):
+                self._warn(model, recipe, Counter(errors).most_common(1)[0][0])
 
     def _warn(self, model: str, recipe: str, error: str) -> None:
         """Say once what fails for every photo of a part: it will for the others, too."""
         if (model, recipe, error) not in self._told:
             self._told.add((model, recipe, error))
             self._say(click.style(f"{model}, {recipe}: {error}", fg="yellow"), err=True)
+
+    def _undefined(self, found: "list[Summary]") -> None:
+        """Say which metrics have no value for any photo although not everything failed, and what they need."""
+        from ..measuring import find_criterion
+        from ..registry import needs
+
+        tried = {one.metric: None for one in found if one.errors < self._photos}
+        for metric in [m for m in tried if m not in {one.metric for one in found if one.photos}]:
+            words = needs(find_criterion(metric).metric.function)
+            asked = ", ".join(word for word in words if word in ("boxes", "masks", "labels"))
+            self._say(f"{metric} is not defined for any photo{': it needs ' * bool(asked)}{asked}", err=True)
+
+    def _failed(self) -> int:
+        """Say what failed, the reasons that have not been said yet; 1 if anything did."""
+        from ..evaluate.rows import failures
+
+        reasons = failures(self.out)
+        told = {error for _, _, error in self._told} if not self.options["quiet"] else set()
+        left = [(error, photos) for error, photos in reasons.items() if error not in told]
+        for error, photos in left[:_REASONS]:
+            more = f" and {len(photos) - 1} more" if len(photos) > 1 else ""
+            about = "" if photos[0] in error and not more else f"{photos[0]}{more}: "
+            click.echo(f"heatlens: {about}{error}", err=True)
+        if len(left) > _REASONS:
+            rest = f"{len(left) - _REASONS} more errors: heatlens table {self.out} --rows rows.csv"
+            click.echo(f"heatlens: {rest}", err=True)
+        return 1 if reasons else 0
 
     def _say(self, text: str, *, err: bool = False) -> None:
         if not self.options["quiet"]:

@@ -73,6 +73,15 @@ def read_rows(folder: Path) -> Any:
         raise BadValue(f"{folder} cannot be read: {error}", "parts that heatlens evaluate wrote") from None
 
 
+def failures(folder: Path) -> dict[str, list[str]]:
+    """Why there are no values, each reason with its photos, in the order of the rows."""
+    rows = read_rows(folder).select(["error", "photo"])
+    found: dict[str, dict[str, None]] = {}
+    for row in rows.filter(rows["error"].is_valid()).to_pylist():
+        found.setdefault(row["error"], {})[row["photo"]] = None
+    return {error: list(photos) for error, photos in found.items()}
+
+
 def export(folder: Path, path: Path) -> Path:
     """All rows as one file: `.parquet`, or `.csv` without the columns of several numbers."""
     parquet, text = require("pyarrow.parquet"), require("pyarrow.csv")
