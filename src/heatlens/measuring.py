@@ -15,6 +15,8 @@ from .wording import read_request
 
 Measure = Callable[..., Any]
 Summary = Callable[[np.ndarray], float]
+Line = tuple[str, np.ndarray, np.ndarray]
+"""Which of a metric's curves, where it is, how high it is there."""
 
 METRIC_EVIDENCE = MappingProxyType(
     {
@@ -44,6 +46,11 @@ def mean_of_defined(values: np.ndarray) -> float:
     return float(defined.mean()) if defined.size else float("nan")
 
 
+def mean_row(values: np.ndarray) -> list[Line]:
+    """One curve: the mean of the photos' rows `(photos, k)`, over the share of the row that lies behind."""
+    return [("", np.linspace(0, 1, values.shape[1]), values.mean(0))]
+
+
 @dataclass(frozen=True)
 class Metric:
     """A metric and what its file declares beside the formula."""
@@ -55,6 +62,10 @@ class Metric:
     """The values of all photos `(photos, ...)` -> the number of a data set."""
     curve: bool = False
     """Whether a photo's value is a row of numbers."""
+    lines: Callable[[np.ndarray], list[Line]] = mean_row
+    """The rows of all photos -> what is drawn of them."""
+    axis: str = "share of the steps"
+    """What the lines are drawn over."""
 
     @property
     def needs_truth(self) -> bool:

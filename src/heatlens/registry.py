@@ -188,6 +188,13 @@ def at_least(least: float, **given: float) -> None:
             raise BadValue(f"the setting {key}={value!r}", f"at least {least}")
 
 
+def a_share(**given: float) -> None:
+    """A setting that is no share from 0 to 1 is an error."""
+    for key, value in given.items():
+        if not 0 <= value <= 1:
+            raise BadValue(f"the setting {key}={value!r}", "a share from 0 to 1")
+
+
 def _bool(value: Any) -> bool:
     words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     return words[str(value).lower()]

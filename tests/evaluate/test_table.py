@@ -116,22 +116,45 @@ def test_a_metric_that_is_no_mean(tmp_path: Path) -> None:
 
 
 def test_curves(tmp_path: Path) -> None:
-    rows = [Row(f"{i}.png", "a/b", "r", "max_box_acc", None, [float(i), 1.0, 0.5]) for i in range(2)]
+    name = "deletion:step=9,curve=True"
+    rows = [Row(f"{i}.png", "a/b", "r", name, None, [float(i), 1.0, 0.5]) for i in range(2)]
     rows += [
-        Row("2.png", "a/b", "r", "max_box_acc", None, [nan] * 3),
-        Row("3.png", "a/b", "r", "max_box_acc", error="no"),
+        Row("2.png", "a/b", "r", name, None, [nan] * 3),
+        Row("3.png", "a/b", "r", name, error="no"),
     ]
-    out = written(tmp_path / "out", rows, models=["a/b"], recipes=["r"], metrics=["max_box_acc"])
+    out = written(tmp_path / "out", rows, models=["a/b"], recipes=["r"], metrics=[name])
     table, picture = write_curves(out, tmp_path / "curves")
     lines = table.read_text().splitlines()
     assert lines == [
-        "model,recipe,metric,at,mean,photos",
-        "a/b,r,max_box_acc,0,0.5,2",
-        "a/b,r,max_box_acc,0.5,1,2",
-        "a/b,r,max_box_acc,1,0.5,2",
+        "model,recipe,metric,curve,at,value,photos",
+        'a/b,r,"deletion:step=9,curve=True",,0,0.5,2',
+        'a/b,r,"deletion:step=9,curve=True",,0.5,1,2',
+        'a/b,r,"deletion:step=9,curve=True",,1,0.5,2',
     ]
     with Image.open(picture) as drawn:
         assert len(np.unique(np.asarray(drawn.convert("RGB")).reshape(-1, 3), axis=0)) > 20
+
+
+def test_a_curve_for_each_overlap_and_precision_over_recall(tmp_path: Path) -> None:
+    hits = np.zeros((3, LEVELS))
+    hits[0], hits[1, :100], hits[2, 51] = 1, 1, 1
+    counts = np.zeros((2, 1002))
+    counts[0, [999, 500]], counts[1, [500, 0]] = (30, 10), (10, 50)  # on the object, beside it
+    rows = [
+        Row("0.png", "m", "r", "max_box_acc_v2", None, hits.ravel().tolist()),
+        Row("1.png", "m", "r", "max_box_acc_v2", None, [0.0] * 3 * LEVELS),
+        Row("0.png", "m", "r", "px_ap", None, counts.ravel().tolist()),
+    ]
+    out = written(tmp_path / "out", rows, recipes=["r"], metrics=["max_box_acc_v2", "px_ap"])
+    table, *pictures = write_curves(out, tmp_path / "curves")
+    assert [picture.name for picture in pictures] == ["m-max_box_acc_v2.png", "m-px_ap.png"]
+    found = list(csv.DictReader(io.StringIO(table.read_text())))
+    for delta, where in (("0.3", range(LEVELS)), ("0.5", range(100)), ("0.7", [51])):
+        own = [row for row in found if row["curve"] == f"IoU {delta}"]
+        assert [row["at"] for row in own] == [f"{t / LEVELS:.6g}" for t in range(LEVELS)]
+        assert [float(row["value"]) for row in own] == [0.5 if t in where else 0 for t in range(LEVELS)]
+    seen = {(float(row["at"]), float(row["value"])) for row in found if row["metric"] == "px_ap"}
+    assert seen == {(0.75, 1), (1, 0.8), (1, 0.4)}
 
 
 def test_no_curves(folder: Path, tmp_path: Path) -> None:

@@ -217,6 +217,23 @@ def test_mean_iou_by_hand() -> None:
     assert metric("mean_iou", heat, none, torch.full_like(mask, 255)).isnan().all()
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("mean_iou", {"threshold": 1.5}),
+        ("mean_iou", {"threshold": math.nan}),
+        ("max_box_acc", {"delta": 50}),
+        ("gt_known_localisation_error", {"threshold": -0.1}),
+        ("pointing_game", {"tolerance": -1}),
+    ],
+)
+def test_settings_that_mean_nothing(name: str, settings: dict[str, float]) -> None:
+    unknown = torch.full((1, 8, 8), 255, dtype=torch.uint8)
+    evidence = [torch.rand(1, 8, 8), tensors([(1, 1, 4, 4)]), unknown][: 2 + (name in ("mean_iou", "pointing_game"))]
+    with pytest.raises(BadValue, match=next(iter(settings))):
+        metric(name, *evidence, **settings)
+
+
 def test_energy_in_a_box_wide_as_the_picture_is_high() -> None:
     heat = torch.zeros(3, 10, 6)
     heat[0, 9, 1], heat[0, 2, 2], heat[1, 8, 0] = 3, 1, 1

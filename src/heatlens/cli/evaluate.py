@@ -95,7 +95,12 @@ def evaluate(dataset: str, **options: Any) -> int:
 )
 @click.option("--per-class", is_flag=True, help="Also for every class, and the mean over the classes.")
 @click.option("--rows", type=click.Path(path_type=Path), metavar="FILE", help="Write all rows as .parquet or .csv.")
-@click.option("--curves", type=click.Path(path_type=Path), metavar="FOLDER", help="Write the mean curves: PNG and CSV.")
+@click.option(
+    "--curves",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write the curves of all photos together: PNG and CSV.",
+)
 def table(folder: Path, form: str, per_class: bool, rows: Path | None, curves: Path | None) -> None:
     """Print the table of FOLDER, which heatlens evaluate wrote; also of one that is not finished."""
     from ..evaluate import as_csv, as_markdown, as_text, export, summarise, write_curves

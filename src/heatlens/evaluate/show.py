@@ -4,18 +4,21 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
+from itertools import cycle
 from math import isnan
 from pathlib import Path
 
-import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..images.names import safe_name
 from ..images.write import write_bytes
+from ..measuring import Metric, find_criterion
 from .table import ALL, Group, Summary, best, groups
 
 _ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
+_DASHES = ("-", "--", ":")
+"""Of the curves of one recipe.  Colours are the recipes'; after ten they begin again."""
 
 
 def as_csv(summaries: Iterable[Summary]) -> str:
@@ -83,33 +86,36 @@ def _cell(one: Summary) -> str:
 
 
 def write_curves(folder: Path, out: Path) -> list[Path]:
-    """The mean over the photos of every metric that gives a row: a picture per model and metric, and one CSV of all."""
+    """What the rows of all photos say together: a picture for each model and metric that gives rows, one CSV of all."""
     rows = [group for group in groups(folder) if group.values.ndim == 2 and len(group.known)]
-    lines = ["model,recipe,metric,at,mean,photos"]
-    drawn: dict[tuple[str, str], list[Group]] = {}
-    for group in rows:
-        drawn.setdefault((group.model, group.metric), []).append(group)
-        recipe = f'"{group.recipe}"' if "," in group.recipe else group.recipe
-        own = (group.model, recipe, f'"{group.metric}"' if "," in group.metric else group.metric)
-        lines += [f"{','.join(own)},{at:.6g},{y:.9g},{len(group.known)}" for at, y in zip(*_curve(group), strict=True)]
     if not rows:
         return []
-    table = write_bytes(out / "curves.csv", ("\n".join(lines) + "\n").encode())
+    drawn: dict[tuple[str, str], list[Group]] = {}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("model", "recipe", "metric", "curve", "at", "value", "photos"))
+    for group in rows:
+        drawn.setdefault((group.model, group.metric), []).append(group)
+        for name, at, height in _metric(group).lines(group.known):
+            same = (group.model, group.recipe, group.metric, name)
+            points = zip(at, height, strict=True)
+            writer.writerows((*same, f"{x:.6g}", f"{y:.9g}", len(group.known)) for x, y in points)
+    table = write_bytes(out / "curves.csv", text.getvalue().encode())
     return [table, *(_drawn(out / f"{safe_name(f'{m}-{metric}')}.png", own) for (m, metric), own in drawn.items())]
 
 
-def _curve(group: Group) -> tuple[np.ndarray, np.ndarray]:
-    """The share of the row that lies behind, and the mean."""
-    return np.linspace(0, 1, group.values.shape[1]), group.known.mean(0)
+def _metric(group: Group) -> Metric:
+    return find_criterion(group.metric).metric
 
 
 def _drawn(path: Path, curves: Sequence[Group]) -> Path:
     figure = Figure(figsize=(8, 5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    for group in curves:
-        axes.plot(*_curve(group), label=group.recipe)
-    axes.set(title=curves[0].model, xlabel="share of the steps", ylabel=curves[0].metric)
+    for k, group in enumerate(curves):
+        for (name, at, height), dash in zip(_metric(group).lines(group.known), cycle(_DASHES)):
+            axes.plot(at, height, color=f"C{k}", linestyle=dash, label=f"{group.recipe} {name}".rstrip())
+    axes.set(title=curves[0].model, xlabel=_metric(curves[0]).axis, ylabel=curves[0].metric)
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     memory = io.BytesIO()
     figure.savefig(memory, format="png", dpi=120)

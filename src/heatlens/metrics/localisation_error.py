@@ -22,6 +22,7 @@ from torch import Tensor
 from ..measuring import metric
 from ..notation import Maps
 from ..regions import overlap, regions
+from ..registry import a_share
 from .truth import Box, Truth
 
 Guess = tuple[int, Box | None]
@@ -61,6 +62,7 @@ def gt_known_localisation_error(heat: Maps, boxes: Sequence[Tensor], *, threshol
 
 
 def _errors(heat: Maps, boxes: Sequence[Tensor], labels: Tensor, guessed: Tensor, threshold: float) -> Tensor:
+    a_share(threshold=threshold)
     found = []
     for values, true, label, classes in zip(heat.cpu().numpy(), boxes, labels.tolist(), guessed.tolist(), strict=True):
         parts = regions(values > threshold * values.max())

@@ -20,9 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..measuring import metric
+from ..measuring import Line, metric
 from ..notation import Maps, unit_range
 from ..regions import Boxes, overlap
+from ..registry import a_share
 from .contours import LEVELS, any_contour, largest_contours
 
 _DELTAS = (0.3, 0.5, 0.7)
@@ -35,9 +36,17 @@ def _best_level(values: NDArray[np.float64]) -> float:
     return float(defined.mean(0).reshape(-1, LEVELS).max(-1).mean()) if len(defined) else float("nan")
 
 
-@metric(curve=True, summary=_best_level)
+def _over_levels(values: NDArray[np.float64]) -> list[Line]:
+    """The share of hits at each level, a curve for each delta."""
+    shares = values.mean(0).reshape(-1, LEVELS)
+    names = [f"IoU {delta}" for delta in _DELTAS] if len(shares) > 1 else [""]
+    return [(name, np.arange(LEVELS) / LEVELS, share) for name, share in zip(names, shares, strict=True)]
+
+
+@metric(curve=True, summary=_best_level, lines=_over_levels, axis="threshold")
 def max_box_acc(attribution: Maps, boxes: Sequence[Tensor], *, delta: float = 0.5) -> Tensor:
     """(n, 255): 1 where the box of the largest contour above a level meets a true one; NaN without true boxes."""
+    a_share(delta=delta)
 
     def hits(levels: NDArray[np.uint8], true: Boxes) -> _Hits:
         return largest_contours(levels, lambda found: inclusive_overlap(found, true).max(1) >= delta)
@@ -45,7 +54,7 @@ def max_box_acc(attribution: Maps, boxes: Sequence[Tensor], *, delta: float = 0.
     return _rows(attribution, boxes, hits, LEVELS)
 
 
-@metric(curve=True, summary=_best_level)
+@metric(curve=True, summary=_best_level, lines=_over_levels, axis="threshold")
 def max_box_acc_v2(attribution: Maps, boxes: Sequence[Tensor]) -> Tensor:
     """(n, 3 * 255): 1 where any contour's box above a level meets a true one by 30, 50 and 70 %; NaN without boxes."""
 

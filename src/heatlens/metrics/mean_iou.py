@@ -12,12 +12,14 @@ from torch import Tensor
 
 from ..measuring import metric
 from ..notation import Maps
+from ..registry import a_share
 from .objects import objects
 
 
 @metric()
 def mean_iou(heat: Maps, boxes: Sequence[Tensor], masks: Tensor, *, threshold: float = 0.5) -> Tensor:
     """(n,): NaN where no object is known.  A blank map marks nothing."""
+    a_share(threshold=threshold)
     truth = objects(boxes, masks)
     judged, on = truth != 255, truth == 1
     marked = (heat >= threshold) & (heat > 0) & judged

@@ -17,12 +17,14 @@ from torch import Tensor
 
 from ..measuring import metric
 from ..notation import Maps
+from ..registry import at_least
 from .objects import objects
 
 
 @metric()
 def pointing_game(heat: Maps, boxes: Sequence[Tensor], masks: Tensor, *, tolerance: float = 15.0) -> Tensor:
     """(n,): 1 a hit, 0 a miss, NaN where no object is known.  tolerance: in pixels of the model's input."""
+    at_least(0, tolerance=tolerance)
     on = (objects(boxes, masks) == 1).cpu()
     hits = [_hit(values, mask, tolerance) for values, mask in zip(heat.cpu(), on, strict=True)]
     return torch.tensor(hits)

@@ -13,23 +13,32 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..measuring import metric
+from ..measuring import Line, metric
 from ..notation import Maps, unit_range
 
 _EDGES = np.append(np.arange(0, 1, 0.001), [1.0, 2.0, 3.0])
 _BINS = len(_EDGES) - 1
 
 
-def _average_precision(values: NDArray[np.float64]) -> float:
+def _precision_and_recall(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """From counts (photos, 2 * bins), on the object and beside it; NaN where no pixel is an object's."""
     on, beside = np.nansum(values.reshape(-1, 2, _BINS), axis=0)[:, ::-1].cumsum(-1)
-    if not on.size or not on[-1]:
-        return float("nan")
     precision = np.divide(on, on + beside, out=np.zeros(_BINS), where=on + beside > 0)
-    return float((precision * np.diff(on / on[-1], prepend=0)).sum())
+    return precision, np.divide(on, on[-1], out=np.full(_BINS, np.nan), where=on[-1] > 0)
 
 
-@metric(curve=True, summary=_average_precision)
+def _average_precision(values: NDArray[np.float64]) -> float:
+    precision, recall = _precision_and_recall(values)
+    return float((precision * np.diff(recall, prepend=0)).sum())
+
+
+def _over_recall(values: NDArray[np.float64]) -> list[Line]:
+    precision, recall = _precision_and_recall(values)
+    marked = (precision > 0) | (recall > 0)
+    return [("precision", recall[marked], precision[marked])]
+
+
+@metric(curve=True, summary=_average_precision, lines=_over_recall, axis="recall")
 def px_ap(attribution: Maps, masks: Tensor) -> Tensor:
     """(n, 2 * 1002): how many pixels lie between two thresholds, on the object and beside it; NaN without a mask."""
     maps, truths = unit_range(attribution, 1).cpu().numpy(), masks.cpu().numpy()
