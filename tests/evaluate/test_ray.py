@@ -3,6 +3,7 @@
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -164,9 +165,24 @@ def test_a_worker_and_a_node_are_lost_and_nothing_else(
 
 def test_no_cluster_is_said(request_: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ray.init", _refused)
-    with pytest.raises(BadValue, match="no Ray cluster answers at 192"):
-        run(request_, tmp_path / "out", engine="ray", address="192.0.2.1:6379")
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        there = f"127.0.0.1:{somebody.getsockname()[1]}"
+        with pytest.raises(BadValue, match=f"no Ray cluster answers at {there}: no token"):
+            run(request_, tmp_path / "out", engine="ray", address=there)
+
+
+@pytest.mark.parametrize("how", ["option", "environment"])
+def test_where_nobody_listens_ray_is_not_asked(
+    request_: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        nowhere = f"127.0.0.1:{somebody.getsockname()[1]}"
+    monkeypatch.setattr("ray.init", _refused)
+    if how == "environment":
+        monkeypatch.setenv("RAY_ADDRESS", nowhere)
+    with pytest.raises(BadValue, match=f"no Ray cluster answers at {nowhere}: .*refused"):
+        run(request_, tmp_path / "out", engine="ray", address=nowhere if how == "option" else None)
 
 
 def _refused(**_: Any) -> None:
-    raise ConnectionError("refused")
+    raise ConnectionError("no token")

@@ -6,6 +6,9 @@ costs its units' time and nothing else, and a node that comes back is used.  Row
 writes: a unit is done when its part is there, however often it was begun.
 """
 
+import os
+import re
+import socket
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +21,9 @@ from .local import Done
 from .losses import ATTEMPTS, Losses, WorkerLost
 from .request import Request, Unit
 from .work import Worker
+
+_PATIENCE = 10
+"""Seconds until a cluster's machine has to answer."""
 
 
 def on_ray(
@@ -141,18 +147,25 @@ def _connected(address: str | None) -> Iterator[None]:
         yield
         return
     try:
+        _reach(address or os.environ.get("RAY_ADDRESS"))
         ray.init(
             address=address, log_to_driver=False, logging_level="error", include_dashboard=None if address else False
         )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise BadValue(
-            f"no Ray cluster answers at {address}: {str(error).splitlines()[0]}",
+            f"no Ray cluster answers at {address or os.environ.get('RAY_ADDRESS')}: {str(error).splitlines()[0]}",
             "the address that ray start printed, and the cluster's token (RAY_AUTH_MODE, RAY_AUTH_TOKEN)",
         ) from None
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _reach(address: str | None) -> None:
+    """Raise OSError where nobody listens at HOST:PORT: Ray itself would try for minutes."""
+    if found := re.fullmatch(r"([^/\s]+):(\d+)", address or ""):
+        socket.create_connection((found[1].strip("[]"), int(found[2])), timeout=_PATIENCE).close()
 
 
 def _each(device: str) -> dict[str, float]:
