@@ -189,6 +189,19 @@ def test_road_with_one_pixel_left_shows_its_colour_everywhere() -> None:
     torch.testing.assert_close(imputed(image, missing), image[:, 3:4, 4:5].expand_as(image))
 
 
+def test_road_leaves_one_pixel_of_the_smallest_picture() -> None:
+    asked = Known(network(), random_images(1, (1, 2)), random_maps(1, (1, 2)))
+    kept = int(asked.attribution[0, 0].argmin())
+    measured("road_morf", asked, percents=(90.0,), noise=0.0)
+    assert torch.equal(asked.pictures[0][0], asked.images[0][:, :, [kept, kept]])
+
+
+@pytest.mark.parametrize("size", [(1, 9), (2, 2)])
+def test_maps_too_small_for_ssim(size: tuple[int, int]) -> None:
+    with pytest.raises(BadValue, match="for ssim"):
+        similar(random_maps(1, size), random_maps(1, size), "ssim")
+
+
 @pytest.mark.parametrize("shape", [(12,), (4, 5, 6)])
 def test_one_and_three_dimensions(shape: tuple[int, ...]) -> None:
     def model(x: Tensor) -> Tensor:

@@ -217,6 +217,19 @@ def test_mean_iou_by_hand() -> None:
     assert metric("mean_iou", heat, none, torch.full_like(mask, 255)).isnan().all()
 
 
+def test_an_object_smaller_than_a_pixel_is_known_all_the_same() -> None:
+    unknown = torch.full((3, SIDE, SIDE), 255, dtype=torch.uint8)
+    heat = torch.zeros(3, SIDE, SIDE)
+    heat[0, 20, 9] = heat[1, 20, 10] = heat[2, 6, 31] = 1
+    small = (9.6, 20.6, 9.9, 20.9)  # beside the centre of the pixel in column 9 and row 20
+    boxes = [*tensors([small]) * 2, *tensors([(31.7, 2, 32, 9)])]
+    assert metric("pointing_game", heat, boxes, unknown, tolerance=0).tolist() == [1, 0, 1]
+    assert metric("mean_iou", heat, boxes, unknown).tolist() == pytest.approx([1, 0, 1 / 7])
+    assert metric("energy_in_box", heat, boxes).tolist() == [1, 0, 1]
+    outside = tensors([(40, 2, 50, 9)]) * 3
+    assert metric("pointing_game", heat, outside, unknown).isnan().all()
+
+
 @pytest.mark.parametrize(
     ("name", "settings"),
     [

@@ -39,7 +39,7 @@ def after_removal(
         return torch.stack([one(image, int(i)) for i in k])
 
     def one(image: int, k: int) -> Tensor:
-        missing = rank[image] < round(places * percents[k] / 100)
+        missing = rank[image] < min(round(places * percents[k] / 100), places - 1)
         return torch.where(missing, imputed(images[image], missing) + noise * draw[k].to(images), images[image])
 
     return scored(without, len(percents))

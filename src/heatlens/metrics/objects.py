@@ -7,10 +7,18 @@ from torch import Tensor
 
 
 def filled(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """(h, w) bool: the pixels whose centre lies in one of the boxes (k, 4)."""
-    y, x = (torch.arange(side, device=boxes.device) + 0.5 for side in size)
-    x0, y0, x1, y1 = (boxes[:, i, None, None] for i in range(4))
-    return ((x0 <= x) & (x < x1) & (y0 <= y[:, None]) & (y[:, None] < y1)).any(0)
+    """(h, w) bool: the pixels whose centre lies in one of the boxes (k, 4), of a box without any the nearest."""
+    rows, columns = _along(boxes[:, 1], boxes[:, 3], size[0]), _along(boxes[:, 0], boxes[:, 2], size[1])
+    return (rows[:, :, None] & columns[:, None]).any(0)
+
+
+def _along(low: Tensor, high: Tensor, length: int) -> Tensor:
+    """(k, length) bool: the places between low and high (k,)."""
+    centres = torch.arange(length, device=low.device) + 0.5
+    inside = (low[:, None] <= centres) & (centres < high[:, None])
+    between = ~inside.any(1) & (low < length) & (high > 0)
+    middle = ((low + high) / 2).long().clamp(0, length - 1)
+    return inside.scatter(1, middle[:, None], between[:, None] | inside.gather(1, middle[:, None]))
 
 
 def objects(boxes: Sequence[Tensor], masks: Tensor) -> Tensor:

@@ -51,6 +51,8 @@ def _spearman(a: Tensor, b: Tensor) -> Tensor:
 def _ssim(a: Tensor, b: Tensor) -> Tensor:
     """Of the maps from 0 to 1, with scikit-image's window of 7 places, or as large as the map allows."""
     window = min(7, *(side - 1 + side % 2 for side in a.shape[1:]))
+    if window < 3:
+        raise BadValue(f"maps of {tuple(a.shape[1:])} for ssim", "sides of at least 3")
     ssim = require("skimage.metrics").structural_similarity
     pairs = _arrays(unit_range(a, 1), unit_range(b, 1))
     return torch.tensor([ssim(x, y, data_range=1.0, win_size=window) for x, y in pairs]).to(a)
