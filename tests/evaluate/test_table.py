@@ -157,6 +157,18 @@ def test_a_curve_for_each_overlap_and_precision_over_recall(tmp_path: Path) -> N
     assert seen == {(0.75, 1), (1, 0.8), (1, 0.4)}
 
 
+def test_curves_of_photos_of_different_sizes(tmp_path: Path) -> None:
+    name = "insertion:curve=True"
+    given = {"0.png": [0.0, 0.5, 1.0], "1.png": [0.0, 0.25, 0.5, 0.75, 1.0], "2.png": [0.0, 0.0, 0.0, 0.0, 1.0]}
+    rows = [Row(photo, "m", "r", name, None, values) for photo, values in given.items()]
+    out = written(tmp_path / "out", rows, recipes=["r"], metrics=[name])
+    (found,) = summarise(out)
+    assert found.value == pytest.approx((0.5 + 0.5 + 0.125) / 3)
+    table, _ = write_curves(out, tmp_path / "curves")
+    heights = [float(row["value"]) for row in csv.DictReader(io.StringIO(table.read_text()))]
+    assert heights == pytest.approx([0, 1 / 6, 1 / 3, 1 / 2, 1], abs=1e-6)
+
+
 def test_no_curves(folder: Path, tmp_path: Path) -> None:
     assert write_curves(folder, tmp_path / "curves") == []
 

@@ -113,9 +113,16 @@ def _equal(column: tuple[dict[str, int], NDArray[np.int64]], word: str) -> NDArr
 def _values(rows: Any, at: NDArray[np.int64]) -> NDArray[np.float64]:
     several = rows["values"].take(at)
     if len(at) and several[0].is_valid:
-        return np.array(several.to_pylist(), dtype=np.float64)
+        return _of_one_length([np.array(row, dtype=np.float64) for row in several.to_pylist()])
     values: NDArray[np.float64] = rows["value"].take(at).to_numpy(zero_copy_only=False).astype(np.float64)
     return values
+
+
+def _of_one_length(rows: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Rows as a table; shorter ones, of photos that were shown smaller, are read at the shares of the longest."""
+    longest = max(map(len, rows))
+    at = np.linspace(0, 1, longest)
+    return np.stack([r if len(r) == longest else np.interp(at, np.linspace(0, 1, len(r)), r) for r in rows])
 
 
 def _of_class(group: Group, label: float) -> Group:
