@@ -63,19 +63,23 @@ def parts_of(folder: Path) -> list[Path]:
 
 def read_rows(folder: Path) -> Any:
     """All rows so far as one Arrow table, by model, photo, recipe and metric as they were asked; raises BadValue."""
+    return _read(folder, None)
+
+
+def _read(folder: Path, columns: list[str] | None) -> Any:
     parquet, arrow = require("pyarrow.parquet"), require("pyarrow")
     parts = parts_of(folder)
     if not parts:
         raise BadValue(f"there are no results in {folder}", "a folder that heatlens evaluate wrote")
     try:
-        return arrow.concat_tables([parquet.read_table(part, schema=schema()) for part in parts])
+        return arrow.concat_tables([parquet.read_table(part, schema=schema(), columns=columns) for part in parts])
     except (OSError, arrow.ArrowInvalid) as error:
         raise BadValue(f"{folder} cannot be read: {error}", "parts that heatlens evaluate wrote") from None
 
 
 def failures(folder: Path) -> dict[str, list[str]]:
     """Why there are no values, each reason with its photos, in the order of the rows."""
-    rows = read_rows(folder).select(["error", "photo"])
+    rows = _read(folder, ["error", "photo"])
     found: dict[str, dict[str, None]] = {}
     for row in rows.filter(rows["error"].is_valid()).to_pylist():
         found.setdefault(row["error"], {})[row["photo"]] = None
