@@ -80,7 +80,9 @@ def test_a_reason_is_said_once(run: Any, model: Any, boxes: Path) -> None:
 
 
 def test_a_metric_that_is_not_defined_says_what_it_needs(run: Any, model: Any, boxes: Path) -> None:
-    said = run("evaluate", boxes, "--model", "tiny", "--metric", "px_ap", "--metric", "energy_in_box", "-o", "out")
+    metrics = ("--metric", "px_ap", "--metric", "energy_in_box")
+    said = run("evaluate", boxes, "--model", "tiny", *metrics, "--limit", 1, "-o", "out")
+    assert said.out.startswith("1 photo x 1 model x 2 recipes x 2 metrics -> out")
     assert (said.code, said.err) == (0, "px_ap is not defined for any photo: it needs masks\n")
 
 

@@ -37,7 +37,7 @@ class Evaluating:
 
         request = self.request()
         self._say(
-            f"{len(request.data)} photos x {_count(request.models, 'model')} x {_count(request.recipes, 'recipe')} "
+            f"{_count(request.data.items, 'photo')} x {_count(request.models, 'model')} x {_count(request.recipes, 'recipe')} "
             f"x {_count(request.criteria, 'metric')} -> {self.out}"
         )
         engine = {key: self.options[key] for key in ("engine", "workers", "address")}
