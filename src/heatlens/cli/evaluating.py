@@ -37,8 +37,8 @@ class Evaluating:
 
         request = self.request()
         self._say(
-            f"{_count(request.data.items, 'photo')} x {_count(request.models, 'model')} x {_count(request.recipes, 'recipe')} "
-            f"x {_count(request.criteria, 'metric')} -> {self.out}"
+            f"{_count(request.data.items, 'photo')} x {_count(request.models, 'model')} x "
+            f"{_count(request.recipes, 'recipe')} x {_count(request.criteria, 'metric')} -> {self.out}"
         )
         engine = {key: self.options[key] for key in ("engine", "workers", "address")}
         off = True if self.options["quiet"] else None
