@@ -11,8 +11,9 @@ TWENTY = (
 QUICK = ("grad_cam", "layer_cam", "ablation_cam")
 PLACES = ("pointing_game", "max_box_acc", "max_box_acc_v2", "energy_in_box")
 PHOTOS = 50_000
-SPEEDS = (500, 1000, 2000)
-"""Forward passes per second and GPU that are assumed."""
+SPEEDS = {"1,000 (assumed)": 1_000, "3,000 (assumed)": 3_000, "9,888 (RTX 3090)": 9_888, "11,768 (RTX 4090)": 11_768}
+"""Forward passes per second and GPU.  The last two: timm's results/benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv and
+-rtx4090.csv, mobilenetv2_100."""
 GPUS = (1, 8, 64)
 
 
@@ -52,7 +53,7 @@ def _large(cost: dict[str, Any]) -> list[str]:
     )
     table = _rows(
         ("forward passes per second and GPU", *(f"{n} GPU{'s' * (n > 1)}" for n in GPUS)),
-        [(f"{speed:,} (assumed)", *(_spoken(PHOTOS * total / speed / n) for n in GPUS)) for speed in SPEEDS],
+        [(name, *(_spoken(PHOTOS * total / speed / n) for n in GPUS)) for name, speed in SPEEDS.items()],
     )
     return [said, table, _METRICS.format(hours=PHOTOS * len(TWENTY) * metrics / 3600)]
 
@@ -98,10 +99,11 @@ Together these cost as much as {total:,.0f} forward passes for each photo, {shar
 {metrics:.0f} ms for the four metrics of places of each map: {days:,.0f} days of one core. That is measured for one
 photo and multiplied.
 
-For GPUs it is an extrapolation. Assumed: a method costs as many forward passes there as here (probably fewer, since the
-many pictures of one photo fill a batch); the GPU makes as many forward passes per second as the table says, which
-depends on GPU, network and precision and has to be measured; the work divides evenly; photos are read and metrics
-computed by the processor meanwhile. Methods that ask for a score per channel grow with the channels: a network with
+For GPUs it is an extrapolation: nothing here ran on one. Assumed: a method costs as many forward passes there as here
+(probably fewer, since the many pictures of one photo fill a batch); the work divides evenly; photos are read and metrics
+computed by the processor meanwhile. The two speeds with a card's name are what timm publishes for this network (half
+precision, channels last, batches of 1,024 and 512, results/benchmark-infer-amp-nhwc-pt240-cu124-\*.csv): the most that
+can be hoped for, since evaluation also has smaller batches and backward passes. Methods that ask for a score per channel grow with the channels: a network with
 2,048 instead of 1,280 asks `score_cam` and `ablation_cam` 1.6 times as often.
 """
 

@@ -45,8 +45,9 @@ def studies(names: tuple[str, ...], chosen: tuple[str, ...], others: int, limit:
     labels = open_dataset(f"csv:{data / 'images' / 'labels.csv'}")
     whole = Selection(match="ilsvrc_val/*", limit=limit).of(labels)
     hard = hard_names(data)
-    unseen, spread = Selection(every=2, start=1).of(whole), Selection(every=26).of(whole)
+    unseen, spread = Selection(every=2, start=1).of(whole), Selection(every=40).of(whole)
     difficult = _some(whole, hard, 0)
+    few = _some(whole, {item.name for item in difficult.items[::2]}, 50)
     quick, slow, slowest = _by_cost([Recipe(name) for name in chosen or heatlens.methods()])
     shipped = recipes(["grad_cam", *RECIPES], {}, None, None, None)
     every = tuple(model.name for model in networks())
@@ -58,8 +59,8 @@ def studies(names: tuple[str, ...], chosen: tuple[str, ...], others: int, limit:
         ("recipes-hard", "Recipes on the hard photos", every, difficult, shipped, *places),
         ("places", "Methods of few passes", first, whole, quick, *places),
         ("places-others", "Methods of few passes on other networks", rest, _some(whole, hard, others), quick, *places),
-        ("places-slow", "Methods of many passes", FEW, _some(whole, hard, 50), slow, *places),
-        ("places-slowest", "Methods of thousands of passes", FEW, Selection(every=5).of(difficult), slowest, *places),
+        ("places-slow", "Methods of many passes", FEW, few, slow, *places),
+        ("places-slowest", "Methods of thousands of passes", FEW, Selection(every=10).of(difficult), slowest, *places),
         ("faithful", "Faithfulness of methods of few passes", every, spread, (*quick, *shipped[1:]), None, FAITHFUL),
         ("faithful-slow", "Faithfulness of methods of many passes", FEW, spread, slow, None, FAITHFUL_ONCE),
     )

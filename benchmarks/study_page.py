@@ -60,7 +60,7 @@ photos; the best of a column is bold. `centre` is a blob in the middle of the ph
 The column *photos* says how many were looked at: all 650, or every so many together with the 38 hard ones. Hard photos
 are those on which most networks are right, the boxes cover at most a third of the photo and its middle lies outside
 them. Methods that ask the whole network hundreds of times for one photo are measured on few photos with one network,
-`squeezenet1_1`, since it has the fewest channels; those that ask it thousands of times on eight hard photos, which says
+`squeezenet1_1`, since it has the fewest channels; those that ask it thousands of times on four hard photos, which says
 little more than that they work. `insertion` and `deletion` change 3584 pixels at a time. Two of the networks were
 recovered from 8-bit weights. A method that a network cannot give (no linear head, no attention) is not listed for it.
 
