@@ -100,11 +100,12 @@ Together these cost as much as {total:,.0f} forward passes for each photo, {shar
 photo and multiplied.
 
 For GPUs it is an extrapolation: nothing here ran on one. Assumed: a method costs as many forward passes there as here
-(probably fewer, since the many pictures of one photo fill a batch); the work divides evenly; photos are read and metrics
-computed by the processor meanwhile. The two speeds with a card's name are what timm publishes for this network (half
-precision, channels last, batches of 1,024 and 512, results/benchmark-infer-amp-nhwc-pt240-cu124-\*.csv): the most that
-can be hoped for, since evaluation also has smaller batches and backward passes. Methods that ask for a score per channel grow with the channels: a network with
-2,048 instead of 1,280 asks `score_cam` and `ablation_cam` 1.6 times as often.
+(probably fewer, since the many pictures of one photo fill a batch); the work divides evenly; photos are read and
+metrics computed by the processor meanwhile. The two speeds with a card's name are what timm publishes for this network
+(results/benchmark-infer-amp-nhwc-pt240-cu124: half precision, channels last, batches of 1,024 and 512): the most that
+can be hoped for, since evaluation also has smaller batches and backward passes. Methods that ask for a score per
+channel grow with the channels: a network with 2,048 instead of 1,280 asks `score_cam` and `ablation_cam` 1.6 times as
+often.
 """
 
 _METRICS = """The metrics of places run on the processor: {hours:,.0f} hours of one core together, to be divided by the

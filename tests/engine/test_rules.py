@@ -200,6 +200,28 @@ def test_full_gradients_are_complete(name: str) -> None:
     torch.testing.assert_close(torch.stack([t.flatten(1).sum(1) for t in terms]).sum(0), y)
 
 
+def test_full_gradients_of_dense_layers_over_places() -> None:
+    """Channels last, as in Swin and ConvNeXt, and as tokens: every term has its channels second."""
+
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.dense = nn.Conv2d(3, 4, 2, stride=2), nn.Linear(4, 5)
+            self.tokens, self.head = nn.Linear(5, 7), nn.Linear(7, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            places = self.dense(self.body(x).relu().movedim(1, -1)).relu()
+            return self.head(self.tokens(places.flatten(1, 2)).relu().mean(1))
+
+    torch.manual_seed(0)
+    model, images = Last().double().eval(), torch.rand(2, 3, 8, 6, dtype=torch.float64)
+    with evaluating(model):
+        terms = evidence_of(model, images, "body").full_gradients()
+        y = model(images)[:, 1]
+    assert [tuple(term.shape[1:]) for term in terms] == [(3, 8, 6), (4, 4, 3), (5, 4, 3), (7, 12), (3,)]
+    torch.testing.assert_close(torch.stack([t.flatten(1).sum(1) for t in terms]).sum(0), y)
+
+
 def test_full_gradients_of_other_pictures() -> None:
     torch.manual_seed(0)
     model, images = Gap().double().eval(), torch.rand(2, 3, 8, 8, dtype=torch.float64)

@@ -104,7 +104,10 @@ def attn_lrp(gamma: float, conv_gamma: float) -> Iterator[None]:
 
 @contextmanager
 def biases() -> Iterator[list[tuple[Tensor, Tensor]]]:
-    """While open, every convolution, dense layer and batch norm with a bias leaves (output, bias shaped like it)."""
+    """While open, every convolution, dense layer and batch norm with a bias leaves (output, bias shaped like it).
+
+    Outputs are noted with their channels second, also those of dense layers, which have them last.
+    """
     found: list[tuple[Tensor, Tensor]] = []
 
     def note(out: Tensor, bias: Tensor | None) -> Tensor:
@@ -116,6 +119,10 @@ def biases() -> Iterator[list[tuple[Tensor, Tensor]]]:
     def affine(func: Operation, x: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **kw: Any) -> Tensor:
         return note(func(x, weight, bias, *args, **kw), bias)
 
+    def dense(func: Operation, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        out = func(x, weight, bias)
+        return note(out.movedim(-1, 1), bias).movedim(1, -1) if out.ndim > 2 else note(out, bias)
+
     def normalised(
         func: Operation, x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None = None, bias: Tensor | None = None,
         training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
@@ -124,6 +131,6 @@ def biases() -> Iterator[list[tuple[Tensor, Tensor]]]:
         shift = (0 if bias is None else bias) - mean * scale
         return note(func(x, mean, var, weight, bias, training, momentum, eps), shift)
 
-    answers: dict[Operation, Answer] = dict.fromkeys((torch.conv1d, torch.conv2d, torch.conv3d, F.linear), affine)
-    with Answered({**answers, F.batch_norm: normalised}):
+    answers: dict[Operation, Answer] = dict.fromkeys((torch.conv1d, torch.conv2d, torch.conv3d), affine)
+    with Answered({**answers, F.linear: dense, F.batch_norm: normalised}):
         yield found

@@ -6,7 +6,8 @@
 
 b_l is the bias of layer l, for a batch norm its effective one.  As in the authors' code MM, from 0 to 1, is over all
 channels and places of a layer together, U aligns the corners, and the biases of linear layers, which have no place,
-are left out of the map.  No layer is chosen: the map is of the whole network, at the size of the image.
+are left out of the map; here those of tokens as well.  No layer is chosen: the map is of the whole network, at the size
+of the image.
 """
 
 from collections.abc import Callable
