@@ -136,19 +136,40 @@ def _own(entry: Entry, given: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(checked_settings(entry, {k: v for k, v in given.items() if k in known}).items())
 
 
-_SIZES = "scales:factors=1+1.5+2+2.5,mirrored=true"
+_TWO, _FOUR = (f"scales:factors={sizes},mirrored=true" for sizes in ("1+1.5", "1+1.5+2+2.5"))
+
+
+def _part(method: str, stage: int, average: str | None = None, *, contrast: bool = False) -> Recipe:
+    return Recipe(method, layers=(f"stage:{stage}",), average=average, contrast=contrast)
+
 
 RECIPES: MappingProxyType[str, Recipe] = MappingProxyType(
     {
+        "fast": Recipe(
+            "fast",
+            fuse="geometric",
+            parts=(_part("grad_cam", -1, contrast=True), _part("layer_cam", -4, contrast=True)),
+        ),
+        "balanced": Recipe(
+            "balanced",
+            fuse="geometric",
+            parts=(
+                _part("grad_cam", -1, _TWO, contrast=True),
+                _part("layer_cam", -3, _TWO, contrast=True),
+                _part("hires_cam", -3, _TWO),
+                _part("layer_cam", -4, _TWO, contrast=True),
+            ),
+        ),
         "precise": Recipe(
             "precise",
-            fuse="geometric:weights=2+1+1",
+            fuse="geometric",
             parts=(
-                Recipe("grad_cam", layers=("stage:-1",), average=_SIZES),
-                Recipe("layer_cam", layers=("stage:-2",), average=_SIZES, contrast=True),
-                Recipe("layer_cam", layers=("stage:-3",), average=_SIZES),
+                _part("grad_cam", -1, _FOUR),
+                _part("grad_cam", -1, _FOUR, contrast=True),
+                _part("layer_cam", -2, _FOUR, contrast=True),
+                _part("layer_cam", -4, _FOUR, contrast=True),
             ),
         ),
     }
 )
-"""Recipes that were chosen by measurement; docs/benchmark.md says by which."""
+"""Recipes that were chosen by measurement, as the best for what they cost; docs/benchmark.md says by which."""

@@ -24,6 +24,7 @@ from heatlens.errors import BadValue, MissingExtra, UnknownName
 from heatlens.evaluate import Item, ModelRequest, Request, dataset, read_rows, run, with_centre
 from heatlens.evaluate.request import recipe_name
 from heatlens.evaluate.rows import PARTS
+from heatlens.judge import measured
 from heatlens.measuring import find_criterion
 from heatlens.recipe import Recipe
 
@@ -112,6 +113,27 @@ def test_a_method_that_fails_does_not_spoil_the_others(noise: list[Path], tmp_pa
     assert "layer9" in errors["grad_cam layers=layer9"]
     alone = rows_of(run(request_of(noise[:5], recipes=recipes[:1]), tmp_path / "alone"))
     assert [row for row in found if row["recipe"] == "grad_cam"] == alone
+
+
+def test_what_a_model_cannot_give_is_found_out_once(
+    noise: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def noted(subject: Any, photos: Any, recipes: Any, *rest: Any, **options: Any) -> Any:
+        asked.append([str(recipe.method) for recipe in recipes])
+        return measured(subject, photos, recipes, *rest, **options)
+
+    monkeypatch.setattr("heatlens.evaluate.work.measured", noted)
+    recipes = (Recipe("grad_cam"), Recipe("generic_attention"), Recipe("layer_cam"))
+    found = rows_of(run(request_of(noise[:5], recipes=recipes, part_size=1, batch_size=1), tmp_path / "out"))
+    apart, able = [["grad_cam"], ["generic_attention"], ["layer_cam"]], ["grad_cam", "layer_cam"]
+    assert asked == [["grad_cam", "generic_attention", "layer_cam"], *apart, *[able] * 5]
+    errors = [row["error"] for row in found if row["recipe"] == "generic_attention"]
+    assert len(set(errors)) == 1
+    assert "runs no attention" in errors[0]
+    others = rows_of(run(request_of(noise[:5], recipes=recipes[::2], part_size=1, batch_size=1), tmp_path / "others"))
+    assert [row for row in found if row["recipe"] != "generic_attention"] == others
 
 
 def test_a_class_that_the_model_lacks_is_an_error_only_where_it_is_asked(noise: list[Path], tmp_path: Path) -> None:

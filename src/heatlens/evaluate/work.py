@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ..errors import HeatlensError, MissingExtra
+from ..errors import EvidenceMissing, HeatlensError, MissingExtra
 from ..images import Photo, read_photo
 from ..judge import Values, measured
 from ..measuring import Criterion, find_criterion
@@ -41,6 +41,8 @@ class Worker:
     request: Request
     device: str = "cpu"
     _held: tuple[int, Subject] | None = None
+    _missing: dict[int, str] = field(default_factory=dict)
+    """The recipes that the held model cannot give, whatever the photo, and why."""
 
     def ready(self) -> bool:
         """For whoever waits until there is room for a worker."""
@@ -68,7 +70,7 @@ class Worker:
 
     def _subject(self, model: int) -> Subject:
         if self._held is None or self._held[0] != model:
-            self._held = None  # before the next one takes memory
+            self._held, self._missing = None, {}  # before the next one takes memory
             asked = self.request.models[model]
             self._held = (model, asked.load(self.device) if isinstance(asked, ModelRequest) else asked)
         return self._held[1]
@@ -91,21 +93,29 @@ class Worker:
             return
         begin = time.perf_counter()
         recipes = range(len(self.request.recipes))
-        together = [r for r in recipes if r not in hopeless]
+        together = [r for r in recipes if r not in hopeless and r not in self._missing]
         apart = [r for r in recipes if r in hopeless]
         if together and not self._tried(cases, subject, together):
-            apart = list(recipes)
-        for r in apart:
-            if not self._one_recipe(cases, subject, r):
-                hopeless.add(r)
+            apart += together
+        hopeless |= {r for r in apart if not self._one_recipe(cases, subject, r)} - self._missing.keys()
+        if found_missing := [r for r in apart if r in self._missing]:
+            self._again(cases, subject, [r for r in together if r not in found_missing])
         for case in cases:
             case.seconds = (time.perf_counter() - begin) / len(cases)
+
+    def _again(self, cases: Sequence[Case], subject: Subject, recipes: Sequence[int]) -> None:
+        """Together what goes together now, so that no value depends on which photos were worked on before."""
+        alone = [dict(case.outcomes) for case in cases]
+        if recipes and not self._tried(cases, subject, recipes):
+            for case, outcomes in zip(cases, alone, strict=True):
+                case.outcomes = outcomes
 
     def _one_recipe(self, cases: Sequence[Case], subject: Subject, recipe: int) -> bool:
         """Whether any of the photos could be measured."""
         if self._tried(cases, subject, [recipe]):
             return True
-        alone = [self._tried([case], subject, [recipe]) for case in cases if len(cases) > 1]
+        each = cases if len(cases) > 1 and recipe not in self._missing else []
+        alone = [self._tried([case], subject, [recipe]) for case in each]
         return any(alone)
 
     def _tried(self, cases: Sequence[Case], subject: Subject, recipes: Sequence[int]) -> bool:
@@ -125,6 +135,8 @@ class Worker:
         except (MissingExtra, MemoryError, torch.OutOfMemoryError):
             raise  # says nothing about the photo
         except Exception as error:  # a run of days must not end with whatever one photo does to one library
+            if len(recipes) == 1 and isinstance(error, EvidenceMissing):
+                self._missing[recipes[0]] = _in_words(error)
             for case in cases:
                 case.outcomes |= dict.fromkeys(recipes, _in_words(error))
             return False
@@ -134,7 +146,7 @@ class Worker:
 
     def _rows(self, case: Case, model: str) -> Iterator[Row]:
         for r, recipe in enumerate(self.request.recipes):
-            outcome = case.error or case.outcomes[r]
+            outcome = case.error or self._missing.get(r) or case.outcomes[r]
             for criterion in self._criteria:
                 yield _row(case, model, recipe_name(recipe), criterion.name, outcome)
 
