@@ -63,7 +63,7 @@ def _hours(request: Request, known: dict[str, dict[str, float | None]]) -> float
     help="Only these: recipes, carried, recipes-hard, places, places-others, places-slow, places-slowest, faithful, "
     "faithful-slow.",
 )
-@click.option("--others", default=8, show_default=True, help="Other networks: every N-th photo, and the hard ones.")
+@click.option("--others", default=2, show_default=True, help="Other networks: every N-th photo, and the hard ones.")
 @click.option("--limit", type=int, help="Only the first N photos, to try it out.")
 @click.option("--workers", default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("benchmark-out"), show_default=True)

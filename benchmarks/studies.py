@@ -55,7 +55,7 @@ def studies(names: tuple[str, ...], chosen: tuple[str, ...], others: int, limit:
     first, places = (CHOSEN_WITH,), ("label", PLACES)
     asked = (
         ("recipes", "Photos that no recipe was chosen on", first, unseen, shipped, *places),
-        ("carried", "Recipes on other networks", rest, _some(unseen, hard, others), shipped, *places),
+        ("carried", "Recipes on other networks", rest, _some(unseen, hard, 8), shipped, *places),
         ("recipes-hard", "Recipes on the hard photos", every, difficult, shipped, *places),
         ("places", "Methods of few passes", first, whole, quick, *places),
         ("places-others", "Methods of few passes on other networks", rest, _some(whole, hard, others), quick, *places),

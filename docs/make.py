@@ -72,14 +72,17 @@ def methods_page() -> str:
                 "Several of all these in one, chosen by [measurement](benchmark.md): `--recipe …`, or `method=…` in "
                 "Python. `contrast` explains a class against those that are like it. A view counts as many passes as "
                 "a picture of the usual size would cost.",
-                table(
-                    ("recipe", "fusion", "parts", "passes"),
-                    [(f"`{name}`", f"`{r.fuse}`", _parts(r), r.cost) for name, r in RECIPES.items()],
-                ),
+                recipes(),
             ]
         )
         + "\n"
     )
+
+
+def recipes() -> str:
+    """The recipes that ship, their parts and costs."""
+    rows = [(f"`{name}`", f"`{r.fuse}`", _parts(r), r.cost) for name, r in RECIPES.items()]
+    return table(("recipe", "fusion", "parts", "passes"), rows)
 
 
 def _parts(recipe: "heatlens.Recipe") -> str:
@@ -178,6 +181,7 @@ MADE: dict[str, Callable[[], str]] = {
     "costs": costs,
     "evidence": evidence,
     "kinds": kinds,
+    "recipes": recipes,
     **{peer: partial(same_names, peer) for peer in PEERS},
 }
 _MARKED = re.compile(r"<!-- made: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
@@ -240,6 +244,7 @@ def pictures(subject: "heatlens.Subject") -> dict[str, Any]:
         "targets.jpg": _page(_asked(subject, cat, target=TARGETS)[1:]),
         "layers.jpg": _page(_layers(subject, cat), columns=4),
         "averages.jpg": _page(_averages(subject, cat)),
+        "recipes.jpg": _page(_asked(subject, cat, method=["grad_cam", *RECIPES])[1:]),
         "boxes.jpg": _page([cell for photo in (cat, coffee) for cell in _boxes(subject, photo)], columns=4),
     }
 
