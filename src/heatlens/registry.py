@@ -47,7 +47,6 @@ _PASSES = {
     "attention_gradients": "1 backward through the blocks",
 }
 _SAMPLED = {"full_gradients": "1 forward and backward to the image a sample"}
-"""What costs more where a method draws samples."""
 
 
 @dataclass(frozen=True)

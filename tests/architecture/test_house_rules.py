@@ -85,7 +85,7 @@ SNAPSHOT = Path(__file__).with_name("public_names.json")
 
 
 def test_the_public_names_change_only_on_purpose() -> None:
-    """After a wanted change: PYTHONPATH=tests python tests/architecture/test_house_rules.py > tests/architecture/public_names.json"""
+    """After a wanted change, PYTHONPATH=tests: python tests/architecture/test_house_rules.py > its public_names.json"""
     assert public_names() == json.loads(SNAPSHOT.read_text("utf-8"))
 
 
