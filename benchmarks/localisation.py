@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from heatlens.evaluate import Item, Request, run
 from heatlens.measuring import find_criterion
+from heatlens.recipe import RECIPES
 
 from . import costs
 from .networks import data_folder, networks
@@ -63,7 +64,7 @@ def _hours(request: Request, known: dict[str, dict[str, float | None]]) -> float
     help="Only these: recipes, carried, recipes-hard, places, places-others, places-slow, places-slowest, faithful, "
     "faithful-slow.",
 )
-@click.option("--others", default=2, show_default=True, help="Other networks: every N-th photo, and the hard ones.")
+@click.option("--others", default=8, show_default=True, help="Other networks: every N-th photo, and the hard ones.")
 @click.option("--limit", type=int, help="Only the first N photos, to try it out.")
 @click.option("--workers", default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("benchmark-out"), show_default=True)
@@ -90,6 +91,9 @@ def main(
         with tqdm(total=len(request.data), unit="photo", desc=f"{study.name}, {name}", smoothing=0.05) as bar:
             run(request, out / study.name / name, workers=workers, watch=lambda n, _, bar=bar: bar.update(n))
     if not only:
+        item = next(iter(asked[0].requests.values())).data.items[0]
+        for model in networks(network):
+            costs.measure(model, item, ["grad_cam", *RECIPES], [], click.echo)
         page.write_text(written(asked, out, data), "utf-8")
         click.echo(f"{page}")
 
