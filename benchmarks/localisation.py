@@ -55,6 +55,7 @@ def _hours(request: Request, known: dict[str, dict[str, float | None]]) -> float
 
 @click.command()
 @click.option("--estimate", "only", is_flag=True, help="Only say how long it takes.")
+@click.option("--page-only", is_flag=True, help="Only write the page, from what has run so far.")
 @click.option("--network", multiple=True, help="Only these; repeatable.")
 @click.option("--method", multiple=True, help="Only these; repeatable.")
 @click.option(
@@ -71,6 +72,7 @@ def _hours(request: Request, known: dict[str, dict[str, float | None]]) -> float
 @click.option("--page", type=click.Path(path_type=Path), default=PAGE, show_default=True)
 def main(
     only: bool,
+    page_only: bool,
     network: tuple[str, ...],
     method: tuple[str, ...],
     chosen: tuple[str, ...],
@@ -87,15 +89,15 @@ def main(
     torch.set_num_threads(1)
     if only:
         estimate(wanted, next(iter(wanted[0].requests.values())).data.items[0])
-    for study, name, request in [] if only else [(one, *pair) for one in wanted for pair in one.requests.items()]:
+        return
+    for study, name, request in [] if page_only else [(one, *pair) for one in wanted for pair in one.requests.items()]:
         with tqdm(total=len(request.data), unit="photo", desc=f"{study.name}, {name}", smoothing=0.05) as bar:
             run(request, out / study.name / name, workers=workers, watch=lambda n, _, bar=bar: bar.update(n))
-    if not only:
-        item = next(iter(asked[0].requests.values())).data.items[0]
-        for model in networks(network):
-            costs.measure(model, item, ["grad_cam", *RECIPES], [], click.echo)
-        page.write_text(written(asked, out, data), "utf-8")
-        click.echo(f"{page}")
+    item = next(iter(asked[0].requests.values())).data.items[0]
+    for model in networks(network):
+        costs.measure(model, item, ["grad_cam", *RECIPES], [], click.echo)
+    page.write_text(written(asked, out, data), "utf-8")
+    click.echo(f"{page}")
 
 
 if __name__ == "__main__":
