@@ -19,7 +19,7 @@ def written(asked: Sequence[Study], out: Path, data: Path) -> str:
         if study.name == "recipes":
             easy = study.photos - hard_names(data)
             parts.append(f"## {study.title}: those that are not hard\n\n{_tables(_summaries(study, out, easy))}")
-        if study.name in ("carried", "places", "places-others", "places-slow") and hard:
+        if study.name in ("recipes", "carried", "places", "places-others", "places-slow") and hard:
             parts.append(f"## {study.title}: the hard photos\n\n{_tables(_summaries(study, out, hard))}")
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
