@@ -42,7 +42,7 @@ def branches(levels: NDArray[np.uint8], *, corners: bool = True, areas: bool = F
     return _branches(levels.tobytes(), levels.shape, corners, areas)
 
 
-@lru_cache(maxsize=64)  # several metrics ask for the same map, and several methods give the same one
+@lru_cache(maxsize=16)  # several metrics ask for the same map, and methods that stand together often give the same one
 def _branches(content: bytes, shape: tuple[int, int], corners: bool, areas: bool) -> Branches:
     levels = np.frombuffer(content, np.uint8).reshape(shape)
     if not levels.any():
