@@ -189,6 +189,47 @@ def test_relevance_is_conserved(inplace: bool) -> None:
     torch.testing.assert_close(found.sum((1, 2, 3)), torch.full((2,), 1 - 2 / 3, dtype=torch.float64))
 
 
+def test_relevance_of_dense_layers_over_places() -> None:
+    """Channels last: one hidden layer with a bias, by hand."""
+
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.dense, self.head = (
+                nn.Conv2d(3, 4, 2, stride=2),
+                nn.Linear(4, 5),
+                nn.Linear(5, 3, bias=False),
+            )
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.dense(self.body(x).movedim(1, -1)).mean((1, 2)))
+
+    torch.manual_seed(0)
+    model, images = Last().double().eval(), torch.rand(2, 3, 10, 6, dtype=torch.float64)  # as high as it has channels
+    with evaluating(model):
+        found = evidence_of(model, images, "body").propagated("relevance")
+        A = model.body(images).movedim(1, -1).detach()
+        z = model.dense(A).detach()
+    mean = z.mean((1, 2))
+
+    def zplus(x: Tensor, w: Tensor, bias: Tensor | float, R: Tensor) -> Tensor:
+        up, down = x.clamp(min=0)[..., None, :] * w.clamp(min=0), x.clamp(max=0)[..., None, :] * w.clamp(max=0)
+        share = (up + down) / ((up + down).sum(-1) + bias)[..., None]
+        return (share * R[..., None]).sum(-2)
+
+    start = torch.tensor([-1 / 3, 1.0, -1 / 3], dtype=torch.float64).expand(2, 3)
+    hidden = zplus(mean, model.head.weight.detach(), 0.0, start)
+    spread = z / z.sum((1, 2), keepdim=True) * hidden[:, None, None]
+    expected = zplus(A, model.dense.weight.detach(), model.dense.bias.detach().clamp(min=0), spread)
+    torch.testing.assert_close(found, expected.movedim(-1, 1))
+
+
+def test_relevance_has_no_rule_for_attention() -> None:
+    model, images = timm_model("deit_tiny_patch16_224", size=32, img_size=32)
+    with evaluating(model), pytest.raises(EvidenceMissing, match=r"no rule for attention.*Use attn_lrp"):
+        evidence_of(model, images, "blocks.10").propagated("relevance")
+
+
 @pytest.mark.parametrize("name", ["resnet18", "vgg11", "squeezenet1_1"])
 def test_full_gradients_are_complete(name: str) -> None:
     model, images = torchvision_model(name, size=64)

@@ -358,6 +358,18 @@ def test_planted_concepts_are_found() -> None:
         torch.testing.assert_close(ours, where[:, k] * length[k], rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("seed", [111, 112, 113])
+def test_single_precision_factorises_like_double(seed: int) -> None:
+    """With the first of these features factors sink below what single precision can hold."""
+    stack = (torch.rand(1, 6, 3, 3, generator=torch.Generator().manual_seed(seed)) - 0.6).relu()
+    stack[:, :, 0] = 0
+    left = []
+    for features in (stack, stack.double()):
+        heatmaps, found = factorise(features)
+        left.append(float((features - torch.einsum("nkij,kc->ncij", heatmaps, found)).norm()))
+    assert left[0] == pytest.approx(left[1], abs=0.02 * float(stack.norm()))
+
+
 def test_one_concept_is_the_perron_pair() -> None:
     stack = network(seed=45).activations
     V = stack.movedim(1, -1).reshape(-1, stack.shape[1]).numpy()

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..errors import EvidenceMissing
 from ..notation import ratio
 
 Operation = Callable[..., Any]
@@ -35,7 +36,7 @@ class _ZPlus(torch.autograd.Function):
             z = ctx.linear_map(leaf.clamp(min=0), weight.clamp(min=0)) + ctx.linear_map(
                 leaf.clamp(max=0), weight.clamp(max=0)
             )
-            total = z if bias is None else z + bias.clamp(min=0).reshape(-1, *[1] * (z.ndim - 2))
+            total = z if bias is None else z + bias.clamp(min=0)
             share = ratio(flow, total).detach()
             (pulled,) = torch.autograd.grad(z, leaf, grad_outputs=share)
         return x * pulled, None, None, None, None
@@ -74,7 +75,9 @@ class _Through(torch.autograd.Function):
 def _affine(func: Operation, x: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **kw: Any) -> Tensor:
     out = func(x.detach(), weight, bias, *args, **kw).detach()
     linear_map = lambda a, w: func(a, w, None, *args, **kw)  # noqa: E731
-    found: Tensor = _ZPlus.apply(x, weight.detach(), None if bias is None else bias.detach(), linear_map, out)
+    if bias is not None:  # a dense layer has its channels last
+        bias = bias.detach() if func is F.linear else bias.detach().reshape(-1, *[1] * (out.ndim - 2))
+    found: Tensor = _ZPlus.apply(x, weight.detach(), bias, linear_map, out)
     return found
 
 
@@ -96,6 +99,14 @@ def _sum(func: Operation, a: Any, b: Any, *args: Any, **kwargs: Any) -> Any:
     return found
 
 
+def _attention(func: Operation, *args: Any, **kwargs: Any) -> Any:
+    raise EvidenceMissing(
+        "Relevance-CAM has no rule for attention, and the network runs some behind the layer",
+        "a convolutional network",
+        "Use attn_lrp",
+    )
+
+
 ANSWERS: dict[Operation, Callable[..., Any]] = {
     **dict.fromkeys((torch.conv1d, torch.conv2d, torch.conv3d, F.linear), _affine),
     **dict.fromkeys((F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_), _through),
@@ -107,5 +118,6 @@ ANSWERS: dict[Operation, Callable[..., Any]] = {
         ),
         _mean,
     ),
+    **dict.fromkeys((F.scaled_dot_product_attention, F.multi_head_attention_forward), _attention),
     **dict.fromkeys((torch.add, Tensor.add, Tensor.add_, Tensor.__add__, Tensor.__iadd__, Tensor.__radd__), _sum),
 }  # fmt: skip

@@ -34,9 +34,10 @@ def factorise(activations: Stack, *, concepts: int = 4, iterations: int = 200, s
     start = torch.randn(len(V), concepts, generator=torch.Generator().manual_seed(seed)).abs().to(V)
     level = (V.mean() / concepts).sqrt()
     W, H = start * level, level.expand(concepts, V.shape[1])
+    least = level * torch.finfo(V.dtype).eps ** 2  # what sank to 0 in single precision could not come back
     for _ in range(iterations):
-        H = H * ratio(W.T @ V, W.T @ W @ H)
-        W = W * ratio(V @ H.T, W @ (H @ H.T))
+        H = (H * ratio(W.T @ V, W.T @ W @ H)).clamp(min=least)
+        W = (W * ratio(V @ H.T, W @ (H @ H.T))).clamp(min=least)
     length = H.norm(dim=1, keepdim=True)
     W, H = W * length.T, ratio(H, length)
     order = W.norm(dim=0).argsort(descending=True, stable=True)
