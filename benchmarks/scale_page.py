@@ -76,11 +76,12 @@ No GPU was at hand.
 
 ## Workers
 
-Measured on a machine with {cores} cores that did other work meanwhile (its load is in the table): {photos} ImageNet
-photos, the methods {quick}, four metrics of places, one thread per worker. With two cores
-more than two workers cannot be faster. How a cluster of many machines does is not measured. Workers share
-nothing but the disk that photos are read from, and send back only rows, so the work itself divides evenly; what remains
-is the time until the last worker is done with its last part.
+Measured on a machine with {cores} cores (its load before each run is in the table): {photos} ImageNet photos, the
+methods {quick}, four metrics of places, one thread per worker. With two cores more than two
+workers cannot be faster. That a cluster of two nodes on one machine gives the same table, also when a worker and then a
+node is killed, is a test; how a cluster of many machines does is not measured. Workers share nothing but the disk that
+photos are read from, and send back only rows, so the work itself divides evenly; what remains is the time until the
+last worker is done with its last part.
 """
 
 _COSTS = """## Methods
