@@ -13,7 +13,7 @@ from .studies import Study, hard_names
 def written(asked: Sequence[Study], out: Path, data: Path) -> str:
     """The page: each study on all its photos, and the places on the hard ones."""
     parts = [_INTRO.format(costs=_recipe_costs())]
-    for study in [one for one in asked if (out / one.name).is_dir()]:
+    for study in [one for one in asked if any((out / one.name).rglob("*.parquet"))]:
         parts.append(f"## {study.title}\n\n{_tables(_summaries(study, out))}")
         hard = study.photos & hard_names(data)
         if study.name == "recipes":
@@ -60,17 +60,19 @@ photos; the best of a column is bold. `centre` is a blob in the middle of the ph
 The column *photos* says how many were looked at: all 650, or every so many together with the 38 hard ones. Hard photos
 are those on which most networks are right, the boxes cover at most a third of the photo and its middle lies outside
 them. Methods that ask the whole network hundreds of times for one photo are measured on few photos with one network,
-`squeezenet1_1`, since it has the fewest channels; those that ask it thousands of times on four hard photos, which says
-little more than that they work. `insertion` and `deletion` change 3584 pixels at a time. Two of the networks were
-recovered from 8-bit weights. A method that a network cannot give (no linear head, no attention) is not listed for it.
+`squeezenet1_1`, since it has the fewest channels; those that ask it thousands of times on four hard photos at most,
+which says little more than that they work. A study that is not here has not been run. `insertion` and `deletion` change
+3584 pixels at a time. Two of the networks were recovered from 8-bit weights. A method that a network cannot give (no
+linear head, no attention) is not listed for it.
 
 ## Recipes
 
 `heatlens explain --recipe NAME` asks several methods and puts their maps together ([what each is made
 of](methods.md#recipes)). They were chosen by `python -m benchmarks.search` with `mobilenetv2_100` on photos among every
 second one in sorted order (21 of the 38 hard ones are among these): the combination that does best within a number of
-passes, by pointing and MaxBoxAccV2 on photos whose middle is inside a box and on those whose middle is not. What they
-cost, for one photo on one core:
+passes, by pointing and MaxBoxAccV2 on photos whose middle is inside a box and on those whose middle is not. Those with
+`full_grad` were left out (`--without full_grad`): of networks of tokens it sees little. What they cost, for one photo
+on one core:
 
 {costs}
 """
