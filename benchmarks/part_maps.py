@@ -1,6 +1,5 @@
 """The maps that the search for recipes puts together: every part, at every size and in the mirror, of every photo."""
 
-import json
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 import heatlens
 from heatlens import Recipe, Subject
+from heatlens.averaging import Scales
 from heatlens.evaluate import Item, Selection, open_dataset
 from heatlens.images import read_photo
 
@@ -46,22 +46,6 @@ OTHERS = 3
 """Of the photos whose middle is inside a box every so many are looked at."""
 
 
-@dataclass(frozen=True)
-class Views:
-    """Which versions of a photo a recipe looks at."""
-
-    sizes: tuple[float, ...]
-    mirrored: bool
-
-    @property
-    def passes(self) -> float:
-        """Forward and backward passes at the usual size that cost as much."""
-        return sum(size**2 for size in self.sizes) * (1 + self.mirrored)
-
-    def __str__(self) -> str:
-        return f"scales:factors={'+'.join(f'{size:g}' for size in self.sizes)},mirrored={str(self.mirrored).lower()}"
-
-
 @dataclass(frozen=True, eq=False)
 class Bank:
     """The maps of all photos, and where things are."""
@@ -73,9 +57,9 @@ class Bank:
     off: Tensor
     """Whether the middle of each photo lies outside them."""
 
-    def part(self, name: str, views: Views) -> Tensor:
+    def part(self, name: str, views: Scales) -> Tensor:
         """(photos, SIDE, SIDE): the mean over the views."""
-        sizes = [SIZES.index(size) for size in views.sizes]
+        sizes = [SIZES.index(size) for size in views.factors]
         chosen = self.maps[:, list(PARTS).index(name), sizes][:, :, : 1 + views.mirrored]
         return torch.from_numpy(chosen.astype(np.float32).mean((1, 2)))
 
@@ -99,7 +83,6 @@ def look(subject: Subject, item: Item) -> np.ndarray[Any, Any]:
 def look_at_all(out: Path, network: str, items: Sequence[Item], workers: int) -> Bank:
     """Look at those that are not kept yet."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "parts.json").write_text(json.dumps({"parts": list(PARTS), "sizes": SIZES, "side": SIDE}) + "\n", "utf-8")
     left = [item for item in items if not _kept(out, item).exists()]
     with ProcessPoolExecutor(workers, initializer=_begin, initargs=(network,)) as pool:
         done = pool.map(partial(_look_and_keep, out), left)

@@ -18,15 +18,16 @@ from pathlib import Path
 
 import click
 import torch
-from torch import Tensor
 from torch.nn.functional import avg_pool2d
 from tqdm import tqdm
 
+from heatlens.averaging import Scales
 from heatlens.fusion import find_fusion
+from heatlens.measuring import find_criterion
 from heatlens.metrics import max_box_acc_v2, pointing_game
 from heatlens.notation import unit_scale
 
-from .part_maps import PARTS, SIZES, Bank, Views, chosen_photos, look_at_all
+from .part_maps import PARTS, SIZES, Bank, chosen_photos, look_at_all
 
 FUSIONS = ("geometric", "mean")
 MOST = 4
@@ -37,9 +38,9 @@ WEIGHINGS = 2
 SHOWN = 12
 
 BUDGETS = {
-    1: [Views((1.0,), False)],
-    7: [Views((1.0, 2.0), False), Views((1.0, 1.5), True)],
-    27: [Views((1.0, 1.5, 2.0), True), Views(SIZES, True)],
+    1: [Scales((1.0,), False)],
+    7: [Scales((1.0, 2.0), False), Scales((1.0, 1.5), True)],
+    27: [Scales((1.0, 1.5, 2.0), True), Scales(SIZES, True)],
 }
 """Passes that a recipe may cost -> the views that are tried."""
 
@@ -48,7 +49,7 @@ BUDGETS = {
 class Trial:
     """A recipe in the making."""
 
-    views: Views
+    views: Scales
     fusion: str = "geometric"
     parts: tuple[tuple[str, float], ...] = ()
 
@@ -98,15 +99,11 @@ def score(bank: Bank, trial: Trial) -> Score:
     unknown = torch.full(maps.shape, 255, dtype=torch.uint8)
     points = pointing_game(maps, bank.boxes, unknown, tolerance=0.0).double()
     levels = max_box_acc_v2(avg_pool2d(maps.clamp(min=0), 2), [boxes / 2 for boxes in bank.boxes]).double()
-    groups = ~bank.off, bank.off
-    return Score(*(value for group in groups for value in (float(points[group].mean()), _v2(levels[group]))))
+    v2, groups = find_criterion("max_box_acc_v2").metric.summary, (~bank.off, bank.off)
+    return Score(*(value for group in groups for value in (float(points[group].mean()), v2(levels[group].numpy()))))
 
 
-def _v2(hits: Tensor) -> float:
-    return float(hits.mean(0).reshape(3, -1).amax(1).mean())
-
-
-def search(bank: Bank, views: Views) -> dict[Trial, Score]:
+def search(bank: Bank, views: Scales) -> dict[Trial, Score]:
     """All that was tried; of each number of parts the best few grow, at last the best ones are weighted anew."""
     tried: dict[Trial, Score] = {}
 
