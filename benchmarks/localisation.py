@@ -4,8 +4,7 @@
     python -m benchmarks.localisation                runs, or carries on; then writes docs/benchmark.md
 
 Recipes that were chosen on every second photo are measured on the others.  Methods that ask the network a few times see
-every photo of `ilsvrc_val` with the network that recipes were chosen with, every `--others`-th with the others, and all
-of the hard subset; those that ask it hundreds or thousands of times see few of them, with the smallest network.
+every photo of `ilsvrc_val`; those that ask it hundreds or thousands of times see few, with the smallest network.
 """
 
 from collections.abc import Sequence
@@ -65,7 +64,6 @@ def _hours(request: Request, known: dict[str, dict[str, float | None]]) -> float
     help="Only these: recipes, carried, recipes-hard, places, places-others, places-slow, places-slowest, faithful, "
     "faithful-slow.",
 )
-@click.option("--others", default=8, show_default=True, help="Other networks: every N-th photo, and the hard ones.")
 @click.option("--limit", type=int, help="Only the first N photos, to try it out.")
 @click.option("--workers", default=1, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("benchmark-out"), show_default=True)
@@ -76,7 +74,6 @@ def main(
     network: tuple[str, ...],
     method: tuple[str, ...],
     chosen: tuple[str, ...],
-    others: int,
     limit: int | None,
     workers: int,
     out: Path,
@@ -84,7 +81,7 @@ def main(
 ) -> None:
     """Measure every method on the trained networks; ended at any moment, the same command carries on."""
     data = data_folder()
-    asked = studies(network, method, others, limit, data)
+    asked = studies(network, method, limit, data)
     wanted = [one for one in asked if not chosen or one.name in chosen]
     torch.set_num_threads(1)
     if only:

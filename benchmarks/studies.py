@@ -37,10 +37,10 @@ class Study:
         return {item.name for request in self.requests.values() for item in request.data.items}
 
 
-def studies(names: tuple[str, ...], chosen: tuple[str, ...], others: int, limit: int | None, data: Path) -> list[Study]:
+def studies(names: tuple[str, ...], chosen: tuple[str, ...], limit: int | None, data: Path) -> list[Study]:
     """The evaluations; those for which no method or network is left are left out.
 
-    names, chosen: only these networks, only these methods.  others: every so many photos for networks but the first.
+    names, chosen: only these networks, only these methods.
     """
     labels = open_dataset(f"csv:{data / 'images' / 'labels.csv'}")
     whole = Selection(match="ilsvrc_val/*", limit=limit).of(labels)
@@ -58,7 +58,7 @@ def studies(names: tuple[str, ...], chosen: tuple[str, ...], others: int, limit:
         ("carried", "Recipes on other networks", rest, _some(unseen, hard, 8), shipped, *places),
         ("recipes-hard", "Recipes on the hard photos", every, difficult, shipped, *places),
         ("places", "Methods of few passes", first, whole, quick, *places),
-        ("places-others", "Methods of few passes on other networks", rest, _some(whole, hard, others), quick, *places),
+        ("places-others", "Methods of few passes on other networks", rest, _first(hard, whole), quick, *places),
         ("places-slow", "Methods of many passes", FEW, few, slow, *places),
         ("places-slowest", "Methods of thousands of passes", FEW, Selection(every=10).of(difficult), slowest, *places),
         ("faithful", "Faithfulness of methods of few passes", every, spread, (*quick, *shipped[1:]), None, FAITHFUL),
@@ -92,6 +92,11 @@ def _requests(
 
 def hard_names(data: Path) -> set[str]:
     return set(read_subset(data / "images" / "hard_subset.txt"))
+
+
+def _first(hard: set[str], whole: Dataset) -> Dataset:
+    """All of them, the hard ones first: they are complete long before the others are."""
+    return Dataset(whole.name, tuple(sorted(whole.items, key=lambda item: item.name not in hard)))
 
 
 def _some(whole: Dataset, hard: set[str], every: int) -> Dataset:

@@ -37,6 +37,10 @@ class BadValue(HeatlensError):
     """A value that cannot be used where it was given."""
 
 
+class BadSetting(BadValue):
+    """A setting that is out of its range, whatever the photo."""
+
+
 class BadPhoto(HeatlensError):
     """A file or an object that cannot be read as a photo."""
 

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .converting import convert
 from .errors import BadValue, unknown
-from .registry import convert, needs, settings, spelling
+from .registry import needs, settings, spelling
 from .wording import read_request
 
 Measure = Callable[..., Any]

@@ -1,15 +1,15 @@
 """A method is a function: its positional parameters name the evidence it needs, its keyword-only ones are settings."""
 
 import inspect
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, Literal, get_args, get_origin, overload
+from typing import Any, Literal, overload
 
-from .errors import BadValue, UnknownName, unknown
+from .converting import convert
+from .errors import BadSetting, BadValue, UnknownName, unknown
 
 Method = Callable[..., Any]
 
@@ -161,54 +161,18 @@ def checked_settings(entry: Entry, given: Mapping[str, Any], kind: str = "method
     return out
 
 
-def convert(key: str, value: Any, annotation: Any, default: Any) -> Any:
-    """`value` as the type that a setting was declared with."""
-    if get_origin(annotation) is Literal:
-        if value not in get_args(annotation):
-            raise BadValue(f"the setting {key}={value!r}", f"one of {', '.join(map(repr, get_args(annotation)))}")
-        return value
-    if get_origin(annotation) is tuple:
-        several = _PLUS.split(value) if isinstance(value, str) else value if isinstance(value, Iterable) else (value,)
-        return tuple(convert(key, one, get_args(annotation)[0], None) for one in several)
-    kinds = get_args(annotation) or (annotation,)
-    if type(None) in kinds and (value is None or value == "none"):
-        return None
-    kind = next(t for t in kinds if t is not type(None))
-    try:
-        return _CONVERT.get(kind, lambda given: given)(value)
-    except (KeyError, ValueError, TypeError, OverflowError):
-        raise BadValue(f"the setting {key}={value!r}", f"a value of type {kind.__name__}") from None
-
-
 def at_least(least: float, **given: float) -> None:
     """A setting below its smallest meaningful value is an error (and so is NaN)."""
     for key, value in given.items():
         if not value >= least:
-            raise BadValue(f"the setting {key}={value!r}", f"at least {least}")
+            raise BadSetting(f"the setting {key}={value!r}", f"at least {least}")
 
 
 def a_share(**given: float) -> None:
     """A setting that is no share from 0 to 1 is an error."""
     for key, value in given.items():
         if not 0 <= value <= 1:
-            raise BadValue(f"the setting {key}={value!r}", "a share from 0 to 1")
-
-
-def _bool(value: Any) -> bool:
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    return words[str(value).lower()]
-
-
-def _int(value: Any) -> int:
-    whole = int(value)
-    if isinstance(value, float) and whole != value:
-        raise ValueError(value)
-    return whole
-
-
-_PLUS = re.compile(r"(?<![eE])\+")
-"""Between the numbers of a list in words; not the plus of an exponent."""
-_CONVERT: dict[Any, Callable[[Any], Any]] = {bool: _bool, int: _int, float: float, str: str}
+            raise BadSetting(f"the setting {key}={value!r}", "a share from 0 to 1")
 
 
 def _name(function: Method) -> str:

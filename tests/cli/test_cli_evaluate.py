@@ -49,11 +49,21 @@ def test_photos_are_selected(run: Any, model: Any, boxes: Path) -> None:
 
 
 def test_what_fails_for_every_photo_is_said_at_once(run: Any, model: Any, boxes: Path) -> None:
-    said = run("evaluate", boxes, "--model", "tiny", "--layers", "layer9", "--metric", "energy_in_box", "-o", "out")
+    asked = ("evaluate", boxes, "--model", "tiny", "--method", "generic_attention", "--metric", "energy_in_box")
+    said = run(*asked, "-o", "out")
     assert said.code == 1
-    assert said.err.count("layer9'") == 1
-    assert said.err.startswith("tiny, grad_cam layers=layer9: ")
+    assert said.err.count("runs no attention") == 1
+    assert said.err.startswith("tiny, generic_attention: ")
     assert "  4\n" in said.out  # errors
+
+
+def test_a_layer_that_is_not_there_ends_the_command(run: Any, model: Any, boxes: Path) -> None:
+    asked = ("evaluate", boxes, "--model", "tiny", "--metric", "energy_in_box", "-o", "out")
+    said = run(*asked, "--layers", "layer9")
+    assert said.code == 2
+    assert said.err.startswith("heatlens: Gap has no layer 'layer9'. ")
+    assert len(said.err.splitlines()) == 1
+    assert run(*asked).code == 0
 
 
 @pytest.mark.parametrize("quiet", [(), ("-q",)])

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from evaluate.conftest import bright, evaluate_and_die, evaluate_here, request_of, tiny, write_spot
-from heatlens.errors import BadValue, MissingExtra, UnknownName
+from heatlens.errors import BadSetting, BadValue, MissingExtra, UnknownName
 from heatlens.evaluate import Item, ModelRequest, Request, dataset, read_rows, run, with_centre
 from heatlens.evaluate.request import recipe_name
 from heatlens.evaluate.rows import PARTS
@@ -105,12 +105,12 @@ def refusing(activations: Tensor) -> Tensor:
 
 
 def test_a_method_that_fails_does_not_spoil_the_others(noise: list[Path], tmp_path: Path) -> None:
-    recipes = (Recipe("grad_cam"), Recipe(refusing), Recipe("grad_cam", layers=("layer9",)))
+    recipes = (Recipe("grad_cam"), Recipe(refusing), Recipe("grad_cam", layers=("head",)))
     found = rows_of(run(request_of(noise[:5], recipes=recipes), tmp_path / "out"))
     errors = {row["recipe"]: row["error"] for row in found}
     assert errors["grad_cam"] is None
     assert errors["refusing"] == "IndexError: no such"
-    assert "layer9" in errors["grad_cam layers=layer9"]
+    assert "head" in errors["grad_cam layers=head"]
     alone = rows_of(run(request_of(noise[:5], recipes=recipes[:1]), tmp_path / "alone"))
     assert [row for row in found if row["recipe"] == "grad_cam"] == alone
 
@@ -151,6 +151,38 @@ def test_an_absent_package_ends_the_run(noise: list[Path], tmp_path: Path, monke
     monkeypatch.setattr("heatlens.evaluate.work.measured", absent)
     with pytest.raises(MissingExtra):
         run(request_of(noise), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "said", "workers"),
+    [
+        ({"recipes": (Recipe("grad_cam"), Recipe("grad_cam", layers=("layer9",)))}, UnknownName, "layer9", 1),
+        ({"recipes": (Recipe("grad_cam"), Recipe("rise", (("p", 2.0),)))}, BadSetting, "p=2", 2),
+        ({"criteria": ("energy_in_box", "deletion:step=0")}, BadSetting, "step=0", 1),
+        ({"target": "whale"}, UnknownName, "whale", 1),
+    ],
+)
+def test_what_no_photo_could_mend_ends_the_run(
+    noise: list[Path], tmp_path: Path, asked: dict[str, Any], error: type[Exception], said: str, workers: int
+) -> None:
+    """And holds no folder: the mended request goes there."""
+    model = tiny() if workers == 1 else ModelRequest("bundled", "bundled")
+    with pytest.raises(error, match=said):
+        run(request_of(noise[:4], models=(model,), **asked), tmp_path / "out", workers=workers)
+    assert len(rows_of(run(request_of(noise[:4]), tmp_path / "out"))) == 4 * 3 * 3
+
+
+def test_every_model_is_tried_before_the_rest_of_the_first(noise: list[Path], tmp_path: Path) -> None:
+    models = (tiny(), replace(tiny(), name="other"))
+    out = tmp_path / "out"
+    begun: list[list[str]] = []
+    run(request_of(noise[:6], models=models), out, watch=lambda *_: begun.append(parts_there(out)))
+    assert begun[2] == ["00-000000.parquet", "01-000000.parquet"]
+    assert len(begun[-1]) == 6
+
+
+def parts_there(folder: Path) -> list[str]:
+    return sorted(part.name for part in (folder / PARTS).glob("*.parquet"))
 
 
 def test_values_do_not_depend_on_how_the_work_is_cut(noise: list[Path], tmp_path: Path) -> None:

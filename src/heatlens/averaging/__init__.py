@@ -4,8 +4,9 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
+from ..converting import convert
 from ..errors import BadValue, unknown
-from ..registry import convert, spelling
+from ..registry import spelling
 from ..wording import read_request
 from .crops import Crops
 from .kinds import Flips, Noise, Path, Scales

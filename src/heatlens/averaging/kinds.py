@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ..errors import BadValue
+from ..errors import BadSetting
 from ..notation import along_path, noisy, resize, resize_maps
 from ..registry import at_least
 from .views import Views, mirrored, unchanged
@@ -94,7 +94,7 @@ class Scales:
     def __post_init__(self) -> None:
         _finite(self.factors)
         if min(self.factors) <= 0:
-            raise BadValue(f"the setting factors={self.factors}", "sizes above 0")
+            raise BadSetting(f"the setting factors={self.factors}", "sizes above 0")
 
     @property
     def passes(self) -> float:
@@ -112,4 +112,4 @@ class Scales:
 
 def _finite(factors: tuple[float, ...]) -> None:
     if not factors or not all(isfinite(factor) for factor in factors):
-        raise BadValue(f"the setting factors={factors}", "one or more finite numbers")
+        raise BadSetting(f"the setting factors={factors}", "one or more finite numbers")

@@ -7,8 +7,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from ..converting import convert
 from ..errors import BadValue, unknown
-from ..registry import convert, settings
+from ..registry import settings
 from .coco import coco
 from .cub import cub
 from .dataset import Dataset, Item, dataset

@@ -41,7 +41,7 @@ def run(
         _claim(folder, request)
         _sweep(folder)
         there = {part.name for part in parts_of(folder)}
-        left = [unit for unit in request.units if unit.name not in there]
+        left = [unit for unit in _each_model_first(request.units) if unit.name not in there]
         if watch is not None:
             watch(sum(len(unit.items) for unit in request.units if unit.name in there), [])
         for unit, rows in _engine(engine, request, left, workers, device, address):
@@ -49,6 +49,11 @@ def run(
             if watch is not None:
                 watch(len(unit.items), rows)
     return folder
+
+
+def _each_model_first(units: list[Unit]) -> list[Unit]:
+    """One piece of every model before the rest: what a model is asked wrongly comes out before hours of the others."""
+    return sorted(units, key=lambda unit: unit.shard > 0)
 
 
 def _engine(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ..errors import EvidenceMissing, HeatlensError, MissingExtra
+from ..errors import BadSetting, EvidenceMissing, HeatlensError, MissingExtra, UnknownName
 from ..images import Photo, read_photo
 from ..judge import Values, measured
 from ..measuring import Criterion, find_criterion
@@ -15,6 +15,9 @@ from ..models import Subject
 from .dataset import Item
 from .request import ModelRequest, Request, Unit, recipe_name
 from .rows import Row
+
+_ENDS_THE_RUN = (MissingExtra, MemoryError, torch.OutOfMemoryError, UnknownName, BadSetting)
+"""What says nothing about the photo: no other photo would fare better."""
 
 Outcome = Values | str
 """What came of one recipe for one photo: its values, or in words why there are none."""
@@ -132,8 +135,8 @@ class Worker:
                 seed=request.seed,
                 precision=request.precision,
             )
-        except (MissingExtra, MemoryError, torch.OutOfMemoryError):
-            raise  # says nothing about the photo
+        except _ENDS_THE_RUN:
+            raise
         except Exception as error:  # a run of days must not end with whatever one photo does to one library
             if len(recipes) == 1 and isinstance(error, EvidenceMissing):
                 self._missing[recipes[0]] = _in_words(error)

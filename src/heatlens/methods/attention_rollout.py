@@ -15,7 +15,7 @@ from typing import Literal
 from torch import Tensor
 
 from ..attention import Attention, chained, identity_like
-from ..errors import BadValue
+from ..errors import BadSetting
 from ..notation import Maps, ratio
 from ..registry import method
 
@@ -25,7 +25,7 @@ Heads = Literal["mean", "min", "max"]
 @method
 def attention_rollout(attention: Attention, *, heads: Heads = "mean", discard: float = 0.0) -> Maps:
     if not 0 <= discard < 1:
-        raise BadValue(f"the setting discard={discard}", "at least 0 and below 1")
+        raise BadSetting(f"the setting discard={discard}", "at least 0 and below 1")
     fused = [_fused(Att, heads) for Att in attention.blocks]
     return attention.seen(chained([_with_residual(_without(A, discard)) for A in fused]))
 

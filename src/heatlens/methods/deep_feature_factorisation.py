@@ -13,7 +13,7 @@ K); H starts even, so that the order of the channels plays no part.
 import torch
 from torch import Tensor
 
-from ..errors import BadValue
+from ..errors import BadSetting
 from ..notation import Maps, Stack, ratio, relu
 from ..registry import at_least, method
 
@@ -23,7 +23,7 @@ def deep_feature_factorisation(
     activations: Stack, *, concepts: int = 4, concept: int = 0, iterations: int = 200, seed: int = 0
 ) -> Maps:
     if not 0 <= concept < concepts:
-        raise BadValue(f"the setting concept={concept}", f"0 to {concepts - 1}, with concepts={concepts}")
+        raise BadSetting(f"the setting concept={concept}", f"0 to {concepts - 1}, with concepts={concepts}")
     return factorise(activations, concepts=concepts, iterations=iterations, seed=seed)[0][:, concept]
 
 

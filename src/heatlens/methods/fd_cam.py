@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ..errors import BadValue
+from ..errors import BadSetting
 from ..notation import Maps, Stack, channel_sum, over_space, ratio, relu, spatial_mean, unit_range
 from ..registry import method
 
@@ -28,7 +28,7 @@ def fd_cam(
     threshold: float = 0.95,
 ) -> Maps:
     if not 0 <= threshold <= 1:
-        raise BadValue(f"the setting threshold={threshold}", "a quantile from 0 to 1")
+        raise BadSetting(f"the setting threshold={threshold}", "a quantile from 0 to 1")
     channels = activations.shape[1]
 
     def switched(stack: Stack, k: Tensor) -> Stack:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ..clusters import cluster, grouped
-from ..errors import BadValue
+from ..errors import BadSetting
 from ..masking import Enlarge, ScoreUnder, Scoring, compact, gains, gaussian_blur, varying
 from ..notation import Maps, Stack, channel_sum, over_space, relu, spatial_mean
 from ..registry import at_least, method
@@ -40,7 +40,7 @@ def group_cam(
 ) -> Maps:
     at_least(1, groups=groups)
     if not 0 <= theta < 100:
-        raise BadValue(f"the setting theta={theta}", "a percentile from 0 to below 100")
+        raise BadSetting(f"the setting theta={theta}", "a percentile from 0 to below 100")
     each = spatial_mean(gradients) * activations
     if grouping == "chunks":
         channel = torch.arange(each.shape[1], device=each.device)

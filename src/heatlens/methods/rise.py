@@ -12,7 +12,7 @@ expensive method here; a few hundred `samples` already give a rough map.  Every 
 import torch
 from torch import Tensor
 
-from ..errors import BadValue
+from ..errors import BadSetting
 from ..masking import ScoreUnder, Scoring, sum_over
 from ..notation import Maps, resize
 from ..registry import at_least, method
@@ -31,7 +31,7 @@ def rise(
 ) -> Maps:
     at_least(1, samples=samples, cells=cells)
     if not 0 < p <= 1:
-        raise BadValue(f"the setting p={p}", "above 0 and at most 1")
+        raise BadSetting(f"the setting p={p}", "above 0 and at most 1")
     size, generator = images.shape[2:], torch.Generator().manual_seed(seed)
     grids = (torch.rand(samples, 1, *[cells] * len(size), generator=generator) < p).to(images)
     cell = [-(-length // cells) for length in size]

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import BadValue
+from ..errors import BadSetting, BadValue
 from ..notation import Maps
 from ..optional import require
 from ..registry import at_least
@@ -29,7 +29,7 @@ def after_removal(
     """The score with the most salient `percents` of all pixels imputed: (n, percents)."""
     at_least(0, noise=noise)
     if not percents or not all(0 <= p < 100 for p in percents):
-        raise BadValue(f"the setting percents={percents}", "numbers from 0 to below 100, such as 10+50+90")
+        raise BadSetting(f"the setting percents={percents}", "numbers from 0 to below 100, such as 10+50+90")
     if images.ndim != 4:
         raise BadValue(f"images of shape {tuple(images.shape)}", "pictures (n, channels, height, width) to impute")
     rank, places = ranks(maps), maps[0].numel()

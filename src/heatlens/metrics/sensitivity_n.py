@@ -11,7 +11,7 @@ sets: it removes pixels in the map's order, and correlates across the batch.  Al
 import torch
 from torch import Tensor
 
-from ..errors import BadValue
+from ..errors import BadSetting
 from ..measuring import metric
 from ..notation import Maps
 from ..registry import at_least
@@ -34,7 +34,7 @@ def sensitivity_n(
     at_least(2, subsets=subsets)
     at_least(1, sizes=sizes)
     if not 0 < most <= 1:
-        raise BadValue(f"the setting most={most}", "above 0 and at most 1")
+        raise BadSetting(f"the setting most={most}", "above 0 and at most 1")
     R = attribution.flatten(1).double()
     n = torch.logspace(0, torch.tensor(max(1.0, most * R.shape[1])).log10(), sizes).round().long()
 

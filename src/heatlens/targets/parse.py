@@ -5,8 +5,9 @@ from dataclasses import fields, replace
 from operator import index
 from typing import Any
 
+from ..converting import convert
 from ..errors import BadValue, UnknownName, unknown
-from ..registry import convert, spelling
+from ..registry import spelling
 from .classes import ClassTarget, Contrast, Logit, Negative, Probability, Rest, Sum
 from .dense import Region
 from .detections import Box
