@@ -32,10 +32,12 @@ def test_a_table_comes_out(run: Any, model: Any, boxes: Path) -> None:
     assert [line.split()[0] for line in lines[2:]] == ["recipe", "grad_cam", "hires_cam", "centre"]
     assert lines[2].split()[1:] == ["pointing_game", "↑", "energy_in_box", "↑", "photos", "errors"]
     again = run("table", "out", "--format", "csv", "--rows", "rows.csv")
-    assert again.out.splitlines()[0] == "model,recipe,metric,about,value,low,high,photos,errors,better"
+    assert again.out.splitlines()[0] == "model,recipe,metric,about,value,low,high,photos,errors,better,class_name"
     assert again.err == "rows.csv\n"
     assert Path("rows.csv").read_text().count("\n") == 1 + 4 * 3 * 2
-    assert run("table", "out", "--format", "markdown", "--per-class").out.startswith("### tiny\n")
+    classes = run("table", "out", "--format", "markdown", "--per-class").out
+    assert classes.startswith("### tiny\n")
+    assert "### tiny, class 1 (dog)\n" in classes
 
 
 def test_photos_are_selected(run: Any, model: Any, boxes: Path) -> None:

@@ -66,6 +66,7 @@ def test_values_known_by_hand(tmp_path: Path) -> None:
         assert found["nowhere", metric]["value"] != found["nowhere", metric]["value"]  # not defined
         assert found["inside", metric]["error"] is None
     assert [found[name, metrics[0]]["label"] for name in ("inside", "beside", "nowhere")] == [1, 2, 0]
+    assert [found[name, metrics[0]]["class_name"] for name in ("inside", "beside", "nowhere")] == ["dog", "cow", "cat"]
     assert {row["model"] for row in found.values()} == {"tiny"}
     assert {row["recipe"] for row in found.values()} == {"bright"}
 
@@ -363,7 +364,8 @@ def test_a_part_is_a_whole_parquet_file_with_documented_columns(noise: list[Path
     types = {field.name: str(field.type) for field in table.schema}
     assert types == {
         "photo": "string", "model": "string", "recipe": "string", "metric": "string", "value": "double",
-        "values": "list<element: double>", "label": "int32", "error": "string", "seconds": "float",
+        "values": "list<element: double>", "label": "int32", "class_name": "string",
+        "error": "string", "seconds": "float",
     }  # fmt: skip
     curve = next(row for row in table.to_pylist() if row["metric"] == "max_box_acc")
     assert curve["value"] is None

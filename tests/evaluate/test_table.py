@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
         for i, (value, label) in enumerate([(1.0, 3), (1.0, 3), (0.0, 5), (1.0, 5), (nan, 5)])
     ]
     rows += [Row("5.png", "m", "good", "energy_in_box", error="it is broken")]
-    rows += [Row(f"{i}.png", "m", "bad, worse", "energy_in_box", 0.25, None, 3) for i in range(6)]
+    rows += [Row(f"{i}.png", "m", "bad, worse", "energy_in_box", 0.25, None, 3, "hen") for i in range(6)]
     rows += [Row(f"{i}.png", "m", "centre", "energy_in_box", 0.875, None, 3) for i in range(6)]
     return written(
         tmp_path / "out", rows, recipes=["bad, worse", "good", "centre"], metrics=["energy_in_box", "deletion"]
@@ -70,7 +70,15 @@ def test_classes(folder: Path) -> None:
     mean = one(found, "good", "mean over classes")
     assert mean.value == 0.75
     assert isnan(mean.low)
-    assert as_text(found).count("class 5") == 1
+    assert as_text(found).count("m, class 5\n") == 1
+    assert as_text(found).count("m, class 3 (hen)\n") == 1
+
+
+def test_parts_of_before_classes_were_named_are_read(folder: Path) -> None:
+    for part in (folder / PARTS).iterdir():
+        pyarrow.parquet.write_table(pyarrow.parquet.read_table(part).drop_columns(["class_name"]), part)
+    assert one(summarise(folder), "good").value == 0.75
+    assert as_text(summarise(folder, per_class=True)).count("m, class 3\n") == 1
 
 
 def test_some_photos_only(folder: Path) -> None:
@@ -83,7 +91,7 @@ def test_as_csv(folder: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(summarise(folder)))))
     assert rows[0] == {
         "model": "m", "recipe": "bad, worse", "metric": "energy_in_box", "about": "all", "value": "0.25", "low": "0.25",
-        "high": "0.25", "photos": "6", "errors": "0", "better": "higher",
+        "high": "0.25", "photos": "6", "errors": "0", "better": "higher", "class_name": "",
     }  # fmt: skip
     assert len(rows) == 6
 

@@ -27,6 +27,8 @@ class Row:
     """Of a metric that gives a row of numbers."""
     label: int | None = None
     """The true class, by the index of the model's outputs."""
+    class_name: str | None = None
+    """What the model calls it, if it has names."""
     error: str | None = None
     seconds: float = 0.0
     """The photo's share of the time that its batch took, over all recipes and metrics that were measured together."""
@@ -41,6 +43,7 @@ def schema() -> Any:
             ("value", arrow.float64()),
             ("values", arrow.list_(arrow.float64())),
             ("label", arrow.int32()),
+            ("class_name", arrow.string()),
             ("error", arrow.string()),
             ("seconds", arrow.float32()),
         ]
@@ -75,6 +78,13 @@ def _read(folder: Path, columns: list[str] | None) -> Any:
         return arrow.concat_tables([parquet.read_table(part, schema=schema(), columns=columns) for part in parts])
     except (OSError, arrow.ArrowInvalid) as error:
         raise BadValue(f"{folder} cannot be read: {error}", "parts that heatlens evaluate wrote") from None
+
+
+def class_names(folder: Path) -> dict[tuple[str, int], str]:
+    """What models call the classes of the rows, by model and index."""
+    rows = _read(folder, ["model", "label", "class_name"])
+    known = rows.filter(rows["class_name"].is_valid()).group_by(["model", "label", "class_name"]).aggregate([])
+    return {(row["model"], row["label"]): row["class_name"] for row in known.to_pylist()}
 
 
 def failures(folder: Path) -> dict[str, list[str]]:

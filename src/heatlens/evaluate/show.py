@@ -53,18 +53,19 @@ def as_text(summaries: Sequence[Summary]) -> str:
 def _tables(summaries: Sequence[Summary], marked: str) -> list[tuple[str, list[list[str]]]]:
     """A title and the cells, for every model and class."""
     winners = best(list(summaries))
-    kinds = dict.fromkeys((one.model, one.about) for one in summaries)
+    kinds = {(one.model, one.about): one.class_name for one in summaries}
     return [
-        (_title(model, about),
+        (_title(model, about, class_name),
          _cells([s for s in summaries if (s.model, s.about) == (model, about)], winners, marked))
-        for model, about in kinds
+        for (model, about), class_name in kinds.items()
     ]  # fmt: skip
 
 
-def _title(model: str, about: int | str) -> str:
+def _title(model: str, about: int | str, class_name: str) -> str:
     if about == ALL:
         return model
-    return f"{model}, class {about}" if isinstance(about, int) else f"{model}, {about}"
+    kind = f"class {about}" if isinstance(about, int) else about
+    return f"{model}, {kind} ({class_name})" if class_name else f"{model}, {kind}"
 
 
 def _cells(summaries: Sequence[Summary], winners: set[Summary], marked: str) -> list[list[str]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..measuring import Metric, bootstrap, find_criterion, mean_of_defined
 from ..optional import require
-from .rows import read_rows
+from .rows import class_names, read_rows
 from .run import read_record
 
 ALL = "all"
@@ -37,6 +37,8 @@ class Summary:
     """For which the metric is defined."""
     errors: int
     better: str
+    class_name: str = ""
+    """Of one class, where the model has names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +70,15 @@ def summarise(
     samples: how often photos are drawn anew for the intervals; a fifth of that for metrics that give rows.
     """
     found = []
+    called = class_names(folder) if per_class else {}
     for group in groups(folder, photos):
         metric = find_criterion(group.metric).metric
         found.append(_summary(group, metric, ALL, samples))
         if per_class:
             labels = np.unique(group.labels[~np.isnan(group.labels)])
             own = [_summary(_of_class(group, label), metric, int(label), samples) for label in labels]
-            found += [_over_classes(found[-1], own), *own]
+            named = [replace(one, class_name=called.get((one.model, int(one.about)), "")) for one in own]
+            found += [_over_classes(found[-1], own), *named]
     return found
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -12,6 +12,7 @@ from ..judge import Values, measured
 from ..measuring import Criterion, find_criterion
 from ..metrics.truth import Truth
 from ..models import Subject
+from ..targets import Classes
 from .dataset import Item
 from .request import ModelRequest, Request, Unit, recipe_name
 from .rows import Row
@@ -30,6 +31,8 @@ class Case:
     name: str
     photo: Photo | None = None
     truth: Truth = field(default_factory=Truth)
+    class_name: str | None = None
+    """What the model calls what is true."""
     error: str = ""
     """Why nothing could be measured."""
     outcomes: dict[int, Outcome] = field(default_factory=dict)
@@ -81,7 +84,8 @@ class Worker:
     def _case(self, item: Item, subject: Subject) -> Case:
         try:
             needs_label = self.request.target == "label"
-            return Case(item.name, read_photo(item.photo), item.truth(subject.classes, needs_label=needs_label))
+            truth = item.truth(subject.classes, needs_label=needs_label)
+            return Case(item.name, read_photo(item.photo), truth, _class_name(subject.classes, truth.label))
         except (MissingExtra, MemoryError):
             raise  # says nothing about the photo
         except Exception as error:  # whatever a damaged annotation does to the library that reads it
@@ -155,14 +159,17 @@ class Worker:
 
 
 def _row(case: Case, model: str, recipe: str, metric: str, outcome: Outcome) -> Row:
-    same = (case.name, model, recipe, metric)
-    label = case.truth.label
+    row = Row(
+        case.name, model, recipe, metric, label=case.truth.label, class_name=case.class_name, seconds=case.seconds
+    )
     if isinstance(outcome, str):
-        return Row(*same, label=label, error=outcome, seconds=case.seconds)
+        return replace(row, error=outcome)
     found = outcome[metric]
-    if isinstance(found, list):
-        return Row(*same, values=found, label=label, seconds=case.seconds)
-    return Row(*same, found, label=label, seconds=case.seconds)
+    return replace(row, values=found) if isinstance(found, list) else replace(row, value=found)
+
+
+def _class_name(classes: Classes, label: int | None) -> str | None:
+    return classes.names[label] if label is not None and label < len(classes) else None
 
 
 def _in_words(error: Exception) -> str:
