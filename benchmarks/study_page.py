@@ -1,6 +1,6 @@
 """docs/benchmark.md, from the studies that have run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from heatlens.evaluate import Summary, as_markdown, summarise
@@ -12,8 +12,9 @@ from .studies import Study, hard_names
 
 def written(asked: Sequence[Study], out: Path, data: Path) -> str:
     """The page: each study on all its photos, and the places on the hard ones."""
-    parts = [_INTRO.format(costs=_recipe_costs())]
-    for study in [one for one in asked if any((out / one.name).rglob("*.parquet"))]:
+    done = [one for one in asked if any((out / one.name).rglob("*.parquet"))]
+    parts = [_INTRO.format(costs=_recipe_costs()), _GLANCE.format(best=_best_methods(done, out, hard_names(data)))]
+    for study in done:
         parts.append(f"## {study.title}\n\n{_tables(_summaries(study, out))}")
         hard = study.photos & hard_names(data)
         if study.name == "recipes":
@@ -27,6 +28,28 @@ def written(asked: Sequence[Study], out: Path, data: Path) -> str:
 def _summaries(study: Study, out: Path, photos: set[str] | None = None) -> list[Summary]:
     folders = [out / study.name / network for network in study.requests]
     return [one for folder in folders if any(folder.rglob("*.parquet")) for one in summarise(folder, photos=photos)]
+
+
+def _best_methods(done: Sequence[Study], out: Path, hard: set[str]) -> str:
+    """Network by network, the best few methods of few passes, on all photos and on the hard ones."""
+    lines = [["network", "photos", *_GLANCED], ["---"] * (2 + len(_GLANCED))]
+    for study in [one for one in done if one.name in ("places", "places-others")]:
+        for photos in (None, study.photos & hard):
+            summaries = _summaries(study, out, photos)
+            for network in dict.fromkeys(one.model for one in summaries):
+                own = [one for one in summaries if one.model == network]
+                looked_at = max(one.photos for one in own)
+                lines.append([network, f"{looked_at}{'' if photos is None else ' hard'}", *map(_few(own), _GLANCED)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _few(summaries: list[Summary]) -> Callable[[str], str]:
+    def best(metric: str) -> str:
+        found = [one for one in summaries if one.metric == metric and one.photos and one.recipe != "centre"]
+        found.sort(key=lambda one: -one.value)
+        return ", ".join(f"`{one.recipe}` {one.value:.3f}" for one in found[:_MANY])
+
+    return best
 
 
 def _tables(summaries: list[Summary]) -> str:
@@ -49,6 +72,17 @@ def _recipe_costs() -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+_GLANCED = ("pointing_game:tolerance=0.0", "max_box_acc_v2", "energy_in_box")
+_MANY = 4
+
+_GLANCE = """## The best of the methods
+
+Of those of few passes, by themselves, on all photos that were looked at and on the hard ones; what is a few hundredths
+apart is not told apart by so few photos (the intervals are in the tables below).
+
+{best}
+"""
+
 _INTRO = """# Benchmark
 
 Made by `python -m benchmarks.localisation`: every method with its own settings at the layer that heatlens recommends,
@@ -57,8 +91,8 @@ network predicts (GT-known); faithfulness is that of the prediction. Each number
 photos; the best of a column is bold. `centre` is a blob in the middle of the photo. The pointing game has a margin of
 15 pixels unless it says `tolerance=0`.
 
-The column *photos* says how many were looked at: all 650, or every so many together with the 38 hard ones. Hard photos
-are those on which most networks are right, the boxes cover at most a third of the photo and its middle lies outside
+The column *photos* says how many were looked at: all 650, or the 38 hard ones and some of the others. Hard photos are
+those on which most networks are right, the boxes cover at most a third of the photo and its middle lies outside
 them. Methods that ask the whole network hundreds of times for one photo are measured on few photos with one network,
 `squeezenet1_1`, since it has the fewest channels; those that ask it thousands of times on four hard photos at most,
 which says little more than that they work. A study that is not here has not been run. `insertion` and `deletion` change
