@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Literal
@@ -60,7 +61,7 @@ class Metric:
     function: Measure
     better: Literal["higher", "lower", "neither"] = "higher"
     summary: Summary = mean_of_defined
-    """The values of all photos `(photos, ...)` -> the number of a data set."""
+    """The values of all photos `(photos, ...)` -> the number of a data set; only their mean over the photos counts."""
     curve: bool = False
     """Whether a photo's value is a row of numbers."""
     lines: Callable[[np.ndarray], list[Line]] = mean_row
@@ -163,11 +164,28 @@ def _checked(metric: Metric, given: Mapping[str, Any]) -> dict[str, Any]:
 def bootstrap(
     values: Sequence[Any] | np.ndarray, summary: Summary = mean_of_defined, samples: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """The 95 % percentile interval of a summary over photos, by resampling photos with replacement (Efron, 1979)."""
+    """The 95 % percentile interval of a metric's summary, by resampling photos with replacement (Efron, 1979).
+
+    values: `(photos, ...)`, all defined.
+    """
     table = np.asarray(values, dtype=float)
     if not len(table):
         raise BadValue("no values to resample", "one value per photo")
-    random = np.random.default_rng(seed)
-    drawn = [summary(table[random.integers(0, len(table), len(table))]) for _ in range(samples)]
-    low, high = np.percentile(drawn, (2.5, 97.5))
+    counts = _drawn(len(table), samples, seed)
+    blocks = range(0, samples, _BLOCK)
+    means = np.concatenate([counts[at : at + _BLOCK].astype(float) @ table for at in blocks]) / len(table)
+    low, high = np.percentile([summary(mean[None]) for mean in means], (2.5, 97.5))
     return float(low), float(high)
+
+
+_BLOCK = 50
+
+
+@lru_cache(1)
+def _drawn(photos: int, samples: int, seed: int) -> np.ndarray:
+    """(samples, photos): how often each photo is drawn; kept, since most rows of a table have as many photos."""
+    random = np.random.default_rng(seed)
+    counts = np.empty((samples, photos), np.uint16)
+    for row in counts:
+        row[:] = np.bincount(random.integers(0, photos, photos), minlength=photos)
+    return counts

@@ -1,6 +1,6 @@
 """The rows of an evaluation, in Parquet: one per photo, model, recipe and metric."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -64,32 +64,34 @@ def parts_of(folder: Path) -> list[Path]:
     return sorted((folder / PARTS).glob("[0-9]*.parquet"))
 
 
-def read_rows(folder: Path) -> Any:
+def read_rows(folder: Path, columns: list[str] | None = None) -> Any:
     """All rows so far as one Arrow table, by model, photo, recipe and metric as they were asked; raises BadValue."""
-    return _read(folder, None)
+    return require("pyarrow").concat_tables(each_part(folder, columns))
 
 
-def _read(folder: Path, columns: list[str] | None) -> Any:
+def each_part(folder: Path, columns: list[str] | None = None) -> Iterator[Any]:
+    """The rows so far, part by part, since those of a large run do not fit into memory; raises BadValue."""
     parquet, arrow = require("pyarrow.parquet"), require("pyarrow")
     parts = parts_of(folder)
     if not parts:
         raise BadValue(f"there are no results in {folder}", "a folder that heatlens evaluate wrote")
-    try:
-        return arrow.concat_tables([parquet.read_table(part, schema=schema(), columns=columns) for part in parts])
-    except (OSError, arrow.ArrowInvalid) as error:
-        raise BadValue(f"{folder} cannot be read: {error}", "parts that heatlens evaluate wrote") from None
+    for part in parts:
+        try:
+            yield parquet.read_table(part, schema=schema(), columns=columns)
+        except (OSError, arrow.ArrowInvalid) as error:
+            raise BadValue(f"{folder} cannot be read: {error}", "parts that heatlens evaluate wrote") from None
 
 
 def class_names(folder: Path) -> dict[tuple[str, int], str]:
     """What models call the classes of the rows, by model and index."""
-    rows = _read(folder, ["model", "label", "class_name"])
+    rows = read_rows(folder, ["model", "label", "class_name"])
     known = rows.filter(rows["class_name"].is_valid()).group_by(["model", "label", "class_name"]).aggregate([])
     return {(row["model"], row["label"]): row["class_name"] for row in known.to_pylist()}
 
 
 def failures(folder: Path) -> dict[str, list[str]]:
     """Why there are no values, each reason with its photos, in the order of the rows."""
-    rows = _read(folder, ["error", "photo"])
+    rows = read_rows(folder, ["error", "photo"])
     found: dict[str, dict[str, None]] = {}
     for row in rows.filter(rows["error"].is_valid()).to_pylist():
         found.setdefault(row["error"], {})[row["photo"]] = None
@@ -100,12 +102,15 @@ def export(folder: Path, path: Path) -> Path:
     """All rows as one file: `.parquet`, or `.csv` without the columns of several numbers."""
     parquet, text = require("pyarrow.parquet"), require("pyarrow.csv")
     arrow = require("pyarrow")
-    rows = read_rows(folder)
     sink = arrow.BufferOutputStream()
     if path.suffix == ".parquet":
-        parquet.write_table(rows, sink, compression="zstd")
+        columns, writer = schema(), parquet.ParquetWriter(sink, schema(), compression="zstd")
     elif path.suffix == ".csv":
-        text.write_csv(rows.drop_columns(["values"]), sink)
+        columns = schema().remove(schema().get_field_index("values"))
+        writer = text.CSVWriter(sink, columns)
     else:
         raise BadValue(f"the rows cannot be written as {str(path)!r}", ".parquet or .csv")
+    with writer:
+        for part in each_part(folder, columns.names):
+            writer.write_table(part)
     return write_bytes(path, sink.getvalue().to_pybytes())

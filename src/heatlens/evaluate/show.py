@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from ..images.names import safe_name
 from ..images.write import write_bytes
-from ..measuring import Metric, find_criterion
-from .table import ALL, Group, Summary, best, groups
+from ..measuring import Line, find_criterion
+from .table import ALL, Summary, best, groups
 
 _ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
 _DASHES = ("-", "--", ":")
@@ -88,35 +88,35 @@ def _cell(one: Summary) -> str:
 
 def write_curves(folder: Path, out: Path) -> list[Path]:
     """What the rows of all photos say together: a picture for each model and metric that gives rows, one CSV of all."""
-    rows = [group for group in groups(folder) if group.values.ndim == 2 and len(group.known)]
-    if not rows:
-        return []
-    drawn: dict[tuple[str, str], list[Group]] = {}
+    drawn: dict[tuple[str, str], dict[str, list[Line]]] = {}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("model", "recipe", "metric", "curve", "at", "value", "photos"))
-    for group in rows:
-        drawn.setdefault((group.model, group.metric), []).append(group)
-        for name, at, height in _metric(group).lines(group.known):
+    for group in groups(folder):
+        if group.values.ndim != 2 or not len(known := group.known):
+            continue
+        lines = find_criterion(group.metric).metric.lines(known)
+        drawn.setdefault((group.model, group.metric), {})[group.recipe] = lines
+        for name, at, height in lines:
             same = (group.model, group.recipe, group.metric, name)
             points = zip(at, height, strict=True)
-            writer.writerows((*same, f"{x:.6g}", f"{y:.9g}", len(group.known)) for x, y in points)
+            writer.writerows((*same, f"{x:.6g}", f"{y:.9g}", len(known)) for x, y in points)
+    if not drawn:
+        return []
     table = write_bytes(out / "curves.csv", text.getvalue().encode())
-    return [table, *(_drawn(out / f"{safe_name(f'{m}-{metric}')}.png", own) for (m, metric), own in drawn.items())]
+    return [table, *(_drawn(out / f"{safe_name(f'{m}-{metric}')}.png", m, metric, own)
+                     for (m, metric), own in drawn.items())]  # fmt: skip
 
 
-def _metric(group: Group) -> Metric:
-    return find_criterion(group.metric).metric
-
-
-def _drawn(path: Path, curves: Sequence[Group]) -> Path:
+def _drawn(path: Path, model: str, metric: str, curves: dict[str, list[Line]]) -> Path:
+    """The lines of every recipe."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    for k, group in enumerate(curves):
-        for (name, at, height), dash in zip(_metric(group).lines(group.known), cycle(_DASHES)):
-            axes.plot(at, height, color=f"C{k}", linestyle=dash, label=f"{group.recipe} {name}".rstrip())
-    axes.set(title=curves[0].model, xlabel=_metric(curves[0]).axis, ylabel=curves[0].metric)
+    for k, (recipe, lines) in enumerate(curves.items()):
+        for (name, at, height), dash in zip(lines, cycle(_DASHES)):
+            axes.plot(at, height, color=f"C{k}", linestyle=dash, label=f"{recipe} {name}".rstrip())
+    axes.set(title=model, xlabel=find_criterion(metric).metric.axis, ylabel=metric)
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     memory = io.BytesIO()
     figure.savefig(memory, format="png", dpi=120)

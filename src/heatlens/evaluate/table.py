@@ -1,7 +1,8 @@
 """The table of an evaluation: one number per model, recipe and metric, with its interval."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from math import isnan, nan
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 
 from ..measuring import Metric, bootstrap, find_criterion, mean_of_defined
 from ..optional import require
-from .rows import class_names, read_rows
+from .rows import class_names, each_part, read_rows
 from .run import read_record
 
 ALL = "all"
 CLASSES = "mean over classes"
+_SINGLE = ["photo", "model", "recipe", "metric", "value", "label", "error"]
+"""What is small enough to be held for all rows at once."""
 _SEVERAL = 5
 """How much fewer times the photos are drawn where each of them has a row of numbers."""
 
@@ -58,7 +61,7 @@ class Group:
     def known(self) -> NDArray[np.float64]:
         """The values of the photos for which the metric is defined."""
         undefined = np.isnan(self.values)
-        return self.values[~(undefined.all(1) if undefined.ndim > 1 else undefined)]
+        return self.values[~(undefined.any(1) if undefined.ndim > 1 else undefined)]
 
 
 def summarise(
@@ -69,36 +72,56 @@ def summarise(
     photos: only the rows of these.
     samples: how often photos are drawn anew for the intervals; a fifth of that for metrics that give rows.
     """
-    found = []
+    found: dict[tuple[str, str, str], list[Summary]] = {}
     called = class_names(folder) if per_class else {}
     for group in groups(folder, photos):
         metric = find_criterion(group.metric).metric
-        found.append(_summary(group, metric, ALL, samples))
+        whole = _summary(group, metric, ALL, samples)
+        found[group.model, group.recipe, group.metric] = [whole]
         if per_class:
             labels = np.unique(group.labels[~np.isnan(group.labels)])
             own = [_summary(_of_class(group, label), metric, int(label), samples) for label in labels]
             named = [replace(one, class_name=called.get((one.model, int(one.about)), "")) for one in own]
-            found += [_over_classes(found[-1], own), *named]
-    return found
+            found[group.model, group.recipe, group.metric] += [_over_classes(whole, own), *named]
+    return [one for asked in _asked(read_record(folder)) for one in found[asked]]
+
+
+def _asked(record: dict[str, Any]) -> list[tuple[str, str, str]]:
+    models = [model["name"] for model in record["models"]]
+    return list(product(models, record["recipes"], record["metrics"]))
 
 
 def groups(folder: Path, photos: Collection[str] | None = None) -> Iterator[Group]:
-    """The rows by model, recipe and metric, in the order of the request; of these photos only, if they are given."""
-    record, rows = read_record(folder), read_rows(folder)
-    if photos is not None:
-        arrow = require("pyarrow")
-        rows = rows.filter(require("pyarrow.compute").is_in(rows["photo"], arrow.array(sorted(photos), arrow.string())))
+    """The rows by metric, model and recipe, in the order of the request; of these photos only, if they are given.
+
+    Rows of numbers are held for one metric at a time.
+    """
+    record, rows = read_record(folder), read_rows(folder, _SINGLE)
+    wanted = _of_photos(rows, photos)
     columns = {name: _codes(rows, name) for name in ("model", "recipe", "metric")}
     errors = rows["error"].is_valid().to_numpy(zero_copy_only=False)
     labels = rows["label"].cast("float64").to_numpy(zero_copy_only=False)
-    for model in [m["name"] for m in record["models"]]:
-        of_model = _equal(columns["model"], model)
-        for recipe in record["recipes"]:
-            of_recipe = of_model & _equal(columns["recipe"], recipe)
-            for metric in record["metrics"]:
-                here = of_recipe & _equal(columns["metric"], metric)
+    values = rows["value"].to_numpy()
+    single = rows["value"].is_valid().to_numpy(zero_copy_only=False)
+    for metric in record["metrics"]:
+        of_metric = wanted & _equal(columns["metric"], metric)
+        several = _several(folder, metric) if (of_metric & ~errors & ~single).any() else {}
+        for model in [m["name"] for m in record["models"]]:
+            of_model = of_metric & _equal(columns["model"], model)
+            for recipe in record["recipes"]:
+                here = of_model & _equal(columns["recipe"], recipe)
                 good = np.flatnonzero(here & ~errors)
-                yield Group(model, recipe, metric, _values(rows, good), labels[good], int((here & errors).sum()))
+                found = _of_one_length([several[at] for at in good.tolist()]) if several else values[good]
+                yield Group(model, recipe, metric, found, labels[good], int((here & errors).sum()))
+
+
+def _of_photos(rows: Any, photos: Collection[str] | None) -> NDArray[np.bool_]:
+    if photos is None:
+        return np.ones(len(rows), bool)
+    arrow = require("pyarrow")
+    among = require("pyarrow.compute").is_in(rows["photo"], arrow.array(sorted(photos), arrow.string()))
+    found: NDArray[np.bool_] = among.to_numpy(zero_copy_only=False)
+    return found
 
 
 def _codes(rows: Any, name: str) -> tuple[dict[str, int], NDArray[np.int64]]:
@@ -114,19 +137,30 @@ def _equal(column: tuple[dict[str, int], NDArray[np.int64]], word: str) -> NDArr
     return found
 
 
-def _values(rows: Any, at: NDArray[np.int64]) -> NDArray[np.float64]:
-    several = rows["values"].take(at)
-    if len(at) and several[0].is_valid:
-        return _of_one_length([np.array(row, dtype=np.float64) for row in several.to_pylist()])
-    values: NDArray[np.float64] = rows["value"].take(at).to_numpy(zero_copy_only=False).astype(np.float64)
-    return values
+def _several(folder: Path, metric: str) -> dict[int, NDArray[np.float32]]:
+    """What a metric gave that gives rows of numbers, by the place in the table; as it computed them, in float32."""
+    compute = require("pyarrow.compute")
+    found: dict[int, NDArray[np.float32]] = {}
+    before = 0
+    for part in each_part(folder, ["metric", "values"]):
+        own = compute.and_(compute.equal(part["metric"], metric), part["values"].is_valid())
+        at = np.flatnonzero(own.to_numpy(zero_copy_only=False))
+        rows = part["values"].take(at).combine_chunks()
+        numbers = rows.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+        ends = np.cumsum(rows.value_lengths().to_numpy(zero_copy_only=False))
+        found |= zip((before + at).tolist(), np.split(numbers, ends[:-1]), strict=False)
+        before += len(part)
+    return found
 
 
-def _of_one_length(rows: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+def _of_one_length(rows: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
     """Rows as a table; shorter ones, of photos that were shown smaller, are read at the shares of the longest."""
-    longest = max(map(len, rows))
+    longest = max(map(len, rows), default=0)
     at = np.linspace(0, 1, longest)
-    return np.stack([r if len(r) == longest else np.interp(at, np.linspace(0, 1, len(r)), r) for r in rows])
+    table = np.empty((len(rows), longest))
+    for own, row in zip(table, rows, strict=True):
+        own[:] = row if len(row) == longest else np.interp(at, np.linspace(0, 1, len(row)), row)
+    return table
 
 
 def _of_class(group: Group, label: float) -> Group:
