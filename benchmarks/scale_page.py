@@ -65,7 +65,8 @@ def _rows(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
 
 def _spoken(seconds: float) -> str:
     if seconds < 3600:
-        return f"{seconds / 60:.0f} minutes"
+        minutes = max(1, round(seconds / 60))
+        return f"{minutes} minute{'s' * (minutes > 1)}"
     return f"{seconds / 86400:.1f} days" if seconds > 2 * 86400 else f"{seconds / 3600:.1f} hours"
 
 

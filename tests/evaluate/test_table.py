@@ -16,6 +16,7 @@ from heatlens.errors import BadValue
 from heatlens.evaluate import Summary, as_csv, as_markdown, as_text, export, read_rows, summarise, write_curves
 from heatlens.evaluate.rows import PARTS, Row, write_part
 from heatlens.images import save_json
+from heatlens.measuring import find_criterion
 
 LEVELS = 255
 
@@ -202,3 +203,19 @@ def test_what_is_no_evaluation(tmp_path: Path) -> None:
     (tmp_path / PARTS / "00-000000.parquet").write_bytes(b"no parquet")
     with pytest.raises(BadValue, match="cannot be read"):
         summarise(tmp_path)
+
+
+def test_a_table_is_of_the_parts_that_were_there_when_it_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run adds parts meanwhile, also before those that are there."""
+    names = [f"insertion:step={step},curve=True" for step in (7, 9)]
+    rows = [Row("b.png", "m", "r", name, None, [0.0, height]) for height, name in zip((0.5, 1.0), names, strict=True)]
+    out = written(tmp_path / "out", rows, recipes=["r"], metrics=names)
+    (out / PARTS / "00-000000.parquet").rename(out / PARTS / "00-000001.parquet")
+
+    def adding(metric: str) -> Any:
+        early = [Row("a.png", "m", "r", name, None, [7.0, 7.0]) for name in names]
+        write_part(out / PARTS / "00-000000.parquet", early)
+        return find_criterion(metric)
+
+    monkeypatch.setattr("heatlens.evaluate.table.find_criterion", adding)
+    assert [one.value for one in summarise(out)] == [0.25, 0.5]

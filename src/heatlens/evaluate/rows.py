@@ -66,20 +66,25 @@ def parts_of(folder: Path) -> list[Path]:
 
 def read_rows(folder: Path, columns: list[str] | None = None) -> Any:
     """All rows so far as one Arrow table, by model, photo, recipe and metric as they were asked; raises BadValue."""
-    return require("pyarrow").concat_tables(each_part(folder, columns))
+    return require("pyarrow").concat_tables(each_table(results_of(folder), columns))
 
 
-def each_part(folder: Path, columns: list[str] | None = None) -> Iterator[Any]:
-    """The rows so far, part by part, since those of a large run do not fit into memory; raises BadValue."""
-    parquet, arrow = require("pyarrow.parquet"), require("pyarrow")
+def results_of(folder: Path) -> list[Path]:
+    """As `parts_of`; raises BadValue where there are none."""
     parts = parts_of(folder)
     if not parts:
         raise BadValue(f"there are no results in {folder}", "a folder that heatlens evaluate wrote")
+    return parts
+
+
+def each_table(parts: Iterable[Path], columns: list[str] | None = None) -> Iterator[Any]:
+    """The rows part by part, since those of a large run do not fit into memory; raises BadValue."""
+    parquet, arrow = require("pyarrow.parquet"), require("pyarrow")
     for part in parts:
         try:
             yield parquet.read_table(part, schema=schema(), columns=columns)
         except (OSError, arrow.ArrowInvalid) as error:
-            raise BadValue(f"{folder} cannot be read: {error}", "parts that heatlens evaluate wrote") from None
+            raise BadValue(f"{part} cannot be read: {error}", "parts that heatlens evaluate wrote") from None
 
 
 def class_names(folder: Path) -> dict[tuple[str, int], str]:
@@ -111,6 +116,6 @@ def export(folder: Path, path: Path) -> Path:
     else:
         raise BadValue(f"the rows cannot be written as {str(path)!r}", ".parquet or .csv")
     with writer:
-        for part in each_part(folder, columns.names):
-            writer.write_table(part)
+        for table in each_table(results_of(folder), columns.names):
+            writer.write_table(table)
     return write_bytes(path, sink.getvalue().to_pybytes())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..measuring import Metric, bootstrap, find_criterion, mean_of_defined
 from ..optional import require
-from .rows import class_names, each_part, read_rows
+from .rows import class_names, each_table, results_of
 from .run import read_record
 
 ALL = "all"
@@ -96,7 +96,8 @@ def groups(folder: Path, photos: Collection[str] | None = None) -> Iterator[Grou
 
     Rows of numbers are held for one metric at a time.
     """
-    record, rows = read_record(folder), read_rows(folder, _SINGLE)
+    record, parts = read_record(folder), results_of(folder)  # the same ones for every look: a run may be adding some
+    rows = require("pyarrow").concat_tables(each_table(parts, _SINGLE))
     wanted = _of_photos(rows, photos)
     columns = {name: _codes(rows, name) for name in ("model", "recipe", "metric")}
     errors = rows["error"].is_valid().to_numpy(zero_copy_only=False)
@@ -105,7 +106,7 @@ def groups(folder: Path, photos: Collection[str] | None = None) -> Iterator[Grou
     single = rows["value"].is_valid().to_numpy(zero_copy_only=False)
     for metric in record["metrics"]:
         of_metric = wanted & _equal(columns["metric"], metric)
-        several = _several(folder, metric) if (of_metric & ~errors & ~single).any() else {}
+        several = _several(parts, metric) if (of_metric & ~errors & ~single).any() else {}
         for model in [m["name"] for m in record["models"]]:
             of_model = of_metric & _equal(columns["model"], model)
             for recipe in record["recipes"]:
@@ -137,19 +138,19 @@ def _equal(column: tuple[dict[str, int], NDArray[np.int64]], word: str) -> NDArr
     return found
 
 
-def _several(folder: Path, metric: str) -> dict[int, NDArray[np.float32]]:
+def _several(parts: Sequence[Path], metric: str) -> dict[int, NDArray[np.float32]]:
     """What a metric gave that gives rows of numbers, by the place in the table; as it computed them, in float32."""
     compute = require("pyarrow.compute")
     found: dict[int, NDArray[np.float32]] = {}
     before = 0
-    for part in each_part(folder, ["metric", "values"]):
-        own = compute.and_(compute.equal(part["metric"], metric), part["values"].is_valid())
+    for table in each_table(parts, ["metric", "values"]):
+        own = compute.and_(compute.equal(table["metric"], metric), table["values"].is_valid())
         at = np.flatnonzero(own.to_numpy(zero_copy_only=False))
-        rows = part["values"].take(at).combine_chunks()
+        rows = table["values"].take(at).combine_chunks()
         numbers = rows.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
         ends = np.cumsum(rows.value_lengths().to_numpy(zero_copy_only=False))
         found |= zip((before + at).tolist(), np.split(numbers, ends[:-1]), strict=False)
-        before += len(part)
+        before += len(table)
     return found
 
 
