@@ -178,6 +178,22 @@ def test_curves_of_photos_of_different_sizes(tmp_path: Path) -> None:
     assert heights == pytest.approx([0, 1 / 6, 1 / 3, 1 / 2, 1], abs=1e-6)
 
 
+def test_what_takes_long_says_how_far_it_is(folder: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+
+    def progress(done: int, total: int) -> None:
+        told.append((done, total))
+
+    summarise(folder, progress=progress)
+    assert told == [(done, 6) for done in range(1, 7)]  # 3 recipes x 2 metrics
+    told.clear()
+    export(folder, tmp_path / "all.parquet", progress)
+    assert told == [(done, 6) for done in range(1, 7)]  # parts
+    told.clear()
+    write_curves(folder, tmp_path / "curves", progress)
+    assert told[-1] == (6, 6)
+
+
 def test_no_curves(folder: Path, tmp_path: Path) -> None:
     assert write_curves(folder, tmp_path / "curves") == []
 

@@ -7,6 +7,7 @@ import click
 
 from .asking import recipe_options
 from .options import Sections, model_options
+from .voice import reading
 
 
 @click.command(cls=Sections, short_help="Measure methods on a data set.")
@@ -107,9 +108,13 @@ def table(folder: Path, form: str, per_class: bool, rows: Path | None, curves: P
 
     folder = folder.expanduser()
     shown = {"text": as_text, "markdown": as_markdown, "csv": as_csv}[form]
-    click.echo(shown(summarise(folder, per_class=per_class)).rstrip("\n"))
-    written = [export(folder, rows.expanduser())] if rows else []
-    drawn = write_curves(folder, curves.expanduser()) if curves else []
+    with reading("table") as progress:
+        found = summarise(folder, per_class=per_class, progress=progress)
+    click.echo(shown(found).rstrip("\n"))
+    with reading("rows") as progress:
+        written = [export(folder, rows.expanduser(), progress)] if rows else []
+    with reading("curves") as progress:
+        drawn = write_curves(folder, curves.expanduser(), progress) if curves else []
     for path in [*written, *drawn]:
         click.echo(str(path), err=True)
     if curves and not drawn:

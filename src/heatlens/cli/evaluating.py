@@ -10,6 +10,7 @@ import click
 from ..errors import BadValue
 from .asking import methods_of
 from .options import device_from, load_options, pairs
+from .voice import reading
 
 if TYPE_CHECKING:
     from ..evaluate import ModelRequest, Request, Summary
@@ -50,7 +51,8 @@ class Evaluating:
         except KeyboardInterrupt:
             click.echo(f"heatlens: interrupted; the same command carries on in {self.out}", err=True)
             return 1
-        found = summarise(self.out)
+        with reading("table", quiet=self.options["quiet"]) as progress:
+            found = summarise(self.out, progress=progress)
         click.echo(as_text(found))
         self._undefined(found)
         return self._failed()

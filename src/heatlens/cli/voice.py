@@ -8,11 +8,26 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from ..engine.batching import Progress
     from ..errors import HeatlensError
     from ..explanation import Explanation
 
 _LONGEST = 40
 """A longer name of a target is cut."""
+
+
+@contextmanager
+def reading(what: str, *, quiet: bool = False) -> "Iterator[Progress]":
+    """While open, a bar shows how far it is, once that takes longer than a second."""
+    from tqdm import tqdm
+
+    with tqdm(desc=what, delay=1, leave=False, disable=True if quiet else None) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield progress
 
 
 class Voice:

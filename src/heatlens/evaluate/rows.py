@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..engine.batching import Progress
 from ..errors import BadValue
 from ..images.write import write_bytes
 from ..optional import require
@@ -103,7 +104,7 @@ def failures(folder: Path) -> dict[str, list[str]]:
     return {error: list(photos) for error, photos in found.items()}
 
 
-def export(folder: Path, path: Path) -> Path:
+def export(folder: Path, path: Path, progress: Progress | None = None) -> Path:
     """All rows as one file: `.parquet`, or `.csv` without the columns of several numbers."""
     parquet, text = require("pyarrow.parquet"), require("pyarrow.csv")
     arrow = require("pyarrow")
@@ -115,7 +116,10 @@ def export(folder: Path, path: Path) -> Path:
         writer = text.CSVWriter(sink, columns)
     else:
         raise BadValue(f"the rows cannot be written as {str(path)!r}", ".parquet or .csv")
+    parts = results_of(folder)
     with writer:
-        for table in each_table(results_of(folder), columns.names):
+        for done, table in enumerate(each_table(parts, columns.names), 1):
             writer.write_table(table)
+            if progress is not None:
+                progress(done, len(parts))
     return write_bytes(path, sink.getvalue().to_pybytes())

@@ -11,6 +11,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ..engine.batching import Progress
 from ..images.names import safe_name
 from ..images.write import write_bytes
 from ..measuring import Line, find_criterion
@@ -86,13 +87,13 @@ def _cell(one: Summary) -> str:
     return f"{one.value:.3f}" if isnan(one.low) else f"{one.value:.3f} ({one.low:.3f}–{one.high:.3f})"
 
 
-def write_curves(folder: Path, out: Path) -> list[Path]:
+def write_curves(folder: Path, out: Path, progress: Progress | None = None) -> list[Path]:
     """What the rows of all photos say together: a picture for each model and metric that gives rows, one CSV of all."""
     drawn: dict[tuple[str, str], dict[str, list[Line]]] = {}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("model", "recipe", "metric", "curve", "at", "value", "photos"))
-    for group in groups(folder):
+    for group in groups(folder, progress=progress):
         if group.values.ndim != 2 or not len(known := group.known):
             continue
         lines = find_criterion(group.metric).metric.lines(known)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.batching import Progress
 from ..measuring import Metric, bootstrap, find_criterion, mean_of_defined
 from ..optional import require
 from .rows import class_names, each_table, results_of
@@ -65,7 +66,12 @@ class Group:
 
 
 def summarise(
-    folder: Path, *, photos: Collection[str] | None = None, per_class: bool = False, samples: int = 1000
+    folder: Path,
+    *,
+    photos: Collection[str] | None = None,
+    per_class: bool = False,
+    samples: int = 1000,
+    progress: Progress | None = None,
 ) -> list[Summary]:
     """The table, in the order of the request; with `per_class` the mean over the classes and every class follow.
 
@@ -74,7 +80,7 @@ def summarise(
     """
     found: dict[tuple[str, str, str], list[Summary]] = {}
     called = class_names(folder) if per_class else {}
-    for group in groups(folder, photos):
+    for group in groups(folder, photos, progress):
         metric = find_criterion(group.metric).metric
         whole = _summary(group, metric, ALL, samples)
         found[group.model, group.recipe, group.metric] = [whole]
@@ -83,15 +89,12 @@ def summarise(
             own = [_summary(_of_class(group, label), metric, int(label), samples) for label in labels]
             named = [replace(one, class_name=called.get((one.model, int(one.about)), "")) for one in own]
             found[group.model, group.recipe, group.metric] += [_over_classes(whole, own), *named]
-    return [one for asked in _asked(read_record(folder)) for one in found[asked]]
+    record = read_record(folder)
+    asked = product(_models(record), record["recipes"], record["metrics"])
+    return [one for group in asked for one in found[group]]
 
 
-def _asked(record: dict[str, Any]) -> list[tuple[str, str, str]]:
-    models = [model["name"] for model in record["models"]]
-    return list(product(models, record["recipes"], record["metrics"]))
-
-
-def groups(folder: Path, photos: Collection[str] | None = None) -> Iterator[Group]:
+def groups(folder: Path, photos: Collection[str] | None = None, progress: Progress | None = None) -> Iterator[Group]:
     """The rows by metric, model and recipe, in the order of the request; of these photos only, if they are given.
 
     Rows of numbers are held for one metric at a time.
@@ -104,16 +107,21 @@ def groups(folder: Path, photos: Collection[str] | None = None) -> Iterator[Grou
     labels = rows["label"].cast("float64").to_numpy(zero_copy_only=False)
     values = rows["value"].to_numpy()
     single = rows["value"].is_valid().to_numpy(zero_copy_only=False)
-    for metric in record["metrics"]:
+    pairs = list(product(_models(record), record["recipes"]))
+    for m, metric in enumerate(record["metrics"]):
         of_metric = wanted & _equal(columns["metric"], metric)
         several = _several(parts, metric) if (of_metric & ~errors & ~single).any() else {}
-        for model in [m["name"] for m in record["models"]]:
-            of_model = of_metric & _equal(columns["model"], model)
-            for recipe in record["recipes"]:
-                here = of_model & _equal(columns["recipe"], recipe)
-                good = np.flatnonzero(here & ~errors)
-                found = _of_one_length([several[at] for at in good.tolist()]) if several else values[good]
-                yield Group(model, recipe, metric, found, labels[good], int((here & errors).sum()))
+        for p, (model, recipe) in enumerate(pairs, 1):
+            here = of_metric & _equal(columns["model"], model) & _equal(columns["recipe"], recipe)
+            good = np.flatnonzero(here & ~errors)
+            found = _of_one_length([several[at] for at in good.tolist()]) if several else values[good]
+            yield Group(model, recipe, metric, found, labels[good], int((here & errors).sum()))
+            if progress is not None:
+                progress(m * len(pairs) + p, len(record["metrics"]) * len(pairs))
+
+
+def _models(record: dict[str, Any]) -> list[str]:
+    return [model["name"] for model in record["models"]]
 
 
 def _of_photos(rows: Any, photos: Collection[str] | None) -> NDArray[np.bool_]:
