@@ -91,7 +91,7 @@ network predicts (GT-known); faithfulness is that of the prediction. Each number
 photos; the best of a column is bold. `centre` is a blob in the middle of the photo. The pointing game has a margin of
 15 pixels unless it says `tolerance=0`.
 
-The column *photos* says how many were looked at: all 650, or the 38 hard ones and some of the others. Hard photos are
+The column *photos* says how many were looked at: all 650, or a part of them. Hard photos are
 those on which most networks are right, the boxes cover at most a third of the photo and its middle lies outside
 them. Methods that ask the whole network hundreds of times for one photo are measured on few photos with one network,
 `squeezenet1_1`, since it has the fewest channels; those that ask it thousands of times on four hard photos at most,
