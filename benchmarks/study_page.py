@@ -1,6 +1,7 @@
 """docs/benchmark.md, from the studies that have run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from heatlens.evaluate import Summary, as_markdown, summarise
@@ -27,7 +28,14 @@ def written(asked: Sequence[Study], out: Path, data: Path) -> str:
 
 def _summaries(study: Study, out: Path, photos: set[str] | None = None) -> list[Summary]:
     folders = [out / study.name / network for network in study.requests]
-    return [one for folder in folders if any(folder.rglob("*.parquet")) for one in summarise(folder, photos=photos)]
+    some = frozenset(photos) if photos is not None else None
+    return [one for folder in folders if any(folder.rglob("*.parquet")) for one in _summarised(folder, some)]
+
+
+@cache
+def _summarised(folder: Path, photos: frozenset[str] | None) -> list[Summary]:
+    """Kept, since what is best is said before the tables."""
+    return summarise(folder, photos=photos)
 
 
 def _best_methods(done: Sequence[Study], out: Path, hard: set[str]) -> str:
@@ -39,17 +47,20 @@ def _best_methods(done: Sequence[Study], out: Path, hard: set[str]) -> str:
             for network in dict.fromkeys(one.model for one in summaries):
                 own = [one for one in summaries if one.model == network]
                 looked_at = max(one.photos for one in own)
-                lines.append([network, f"{looked_at}{'' if photos is None else ' hard'}", *map(_few(own), _GLANCED)])
+                lines.append(
+                    [network, f"{looked_at}{'' if photos is None else ' hard'}", *(_few(own, m) for m in _GLANCED)]
+                )
+    return _markdown(lines)
+
+
+def _few(summaries: list[Summary], metric: str) -> str:
+    found = [one for one in summaries if one.metric == metric and one.photos and one.recipe != "centre"]
+    found.sort(key=lambda one: -one.value)
+    return ", ".join(f"`{one.recipe}` {one.value:.3f}" for one in found[:_MANY])
+
+
+def _markdown(lines: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _few(summaries: list[Summary]) -> Callable[[str], str]:
-    def best(metric: str) -> str:
-        found = [one for one in summaries if one.metric == metric and one.photos and one.recipe != "centre"]
-        found.sort(key=lambda one: -one.value)
-        return ", ".join(f"`{one.recipe}` {one.value:.3f}" for one in found[:_MANY])
-
-    return best
 
 
 def _tables(summaries: list[Summary]) -> str:
@@ -69,7 +80,7 @@ def _recipe_costs() -> str:
     lines.append(["---"] * len(lines[0]))
     for name, recipe in RECIPES.items():
         lines.append([f"`{name}`", recipe.cost, *(f"{took[name] / took['grad_cam']:.1f}" for took in known.values())])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return _markdown(lines)
 
 
 _GLANCED = ("pointing_game:tolerance=0.0", "max_box_acc_v2", "energy_in_box")

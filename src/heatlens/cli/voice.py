@@ -1,4 +1,4 @@
-"""What `heatlens explain` says while it works: a line per explanation, a bar on long work, failures on stderr."""
+"""What commands say while they work: a line per explanation, a bar on long work, failures on stderr."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
