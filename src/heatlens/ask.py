@@ -17,7 +17,7 @@ from .explanation import Explanation
 from .fusion import Fusion
 from .images import Photo, read_photo
 from .look import look
-from .models import Subject, subject_of
+from .models import Named, Subject, subject_of
 from .models.plain import unwrapped
 from .recipe import Recipe, recipes
 from .seen import Seen, Wishes
@@ -33,7 +33,7 @@ def explain(
     *,
     method: Any = "grad_cam",
     target: Any = None,
-    layers: str | Sequence[str] | None = None,
+    layers: Named | Sequence[Named] | None = None,
     fuse: str | Fusion | None = None,
     average: str | Average | None = None,
     settings: dict[str, Any] | None = None,
@@ -47,7 +47,7 @@ def explain(
     photos: a path, PIL image, array, tensor (one photo), or a list of them.  method, target: one, or a list.
     One photo, method and target give one `Explanation`; a list of any gives a list, by photo, method, target.
     target: None (the prediction), index, name, synonym, wnid, "#2", "contrast:NAME", … or a function of the outputs.
-    layers: names; several are fused by `fuse` (mean, maximum, product, tanh_maximum).
+    layers: names, modules, numbers, "all", "stage:-1", "layer2..layer4"; fused by `fuse` (mean, maximum, product, …).
     average: "flips", "noise", "path", "scales", "crops", with settings as in "noise:samples=16".
     precision: "bf16" or "fp16" autocasts the network.  compile: methods that show the network thousands of pictures use
     a copy made by `torch.compile`, which is kept for the next call.  Raises `HeatlensError`.
@@ -77,7 +77,7 @@ def attribute(
     *inputs: Any,
     method: Any = "grad_cam",
     target: Any = None,
-    layers: str | Sequence[str] | None = None,
+    layers: Named | Sequence[Named] | None = None,
     fuse: str | Fusion | None = None,
     average: str | Average | None = None,
     settings: dict[str, Any] | None = None,

@@ -18,7 +18,7 @@ from .images import Photo, read_photo
 from .look import look
 from .measuring import Criterion, find_criterion
 from .metrics.truth import Truth
-from .models import Subject, subject_of
+from .models import Named, Subject, subject_of
 from .recipe import Recipe, recipes
 from .seen import Wishes
 from .targets import Logit, Target
@@ -40,7 +40,7 @@ def measure(
     method: Any = "grad_cam",
     target: Any = None,
     truths: Any = None,
-    layers: str | Sequence[str] | None = None,
+    layers: Named | Sequence[Named] | None = None,
     fuse: str | Fusion | None = None,
     average: str | Average | None = None,
     settings: Mapping[str, Any] | None = None,

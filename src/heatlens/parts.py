@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import chain
 
 from .engine.inputs import Inputs
-from .models.stages import convolutions, is_stage, stage_layer, stages
+from .models.stages import convolutions, stages
 from .models.subject import Subject
 from .notation import resize_maps
 from .recipe import Recipe
@@ -43,16 +43,11 @@ def _resolved(recipe: Recipe, parts: Sequence[Recipe]) -> Recipe:
 
 
 def with_layers(subject: Subject, inputs: Inputs, recipe: Recipe) -> Recipe:
-    """The recipe with the layers that it names by their stage, or leaves to its method or the model, by name."""
+    """The recipe with its layers by name, however they are given, or left to its method or the model."""
     if recipe.layers:
-        return recipe if not any(is_stage(name) for name in recipe.layers) else _at_stages(subject, inputs, recipe)
+        return replace(recipe, layers=subject.named_layers(recipe.layers, *inputs.args, **inputs.kwargs))
     meant = {"convolutions": convolutions, "stages": stages}.get(recipe.entry.layers)
     if meant is None:
         return replace(recipe, layers=subject.default_layers(*inputs.args, **inputs.kwargs))
     found = meant(subject.model, inputs.args, inputs.kwargs, subject.reading)
     return replace(recipe, layers=found or subject.default_layers(*inputs.args, **inputs.kwargs))
-
-
-def _at_stages(subject: Subject, inputs: Inputs, recipe: Recipe) -> Recipe:
-    known = subject.stage_layers(*inputs.args, **inputs.kwargs)
-    return replace(recipe, layers=tuple(stage_layer(name, known) for name in recipe.layers))

@@ -8,6 +8,7 @@ from typing import Any
 from .averaging import Average, find_average
 from .errors import BadValue, unknown
 from .fusion import Fusion, find_fusion
+from .models.choosing import Named, several
 from .registry import Entry, Method, as_entry, checked_settings, needs, settings, spelling
 
 _TAIL = frozenset({"score_with", "gradients_with", "propagated"})
@@ -21,8 +22,10 @@ class Recipe:
 
     method: str | Method = "grad_cam"
     settings: tuple[tuple[str, Any], ...] = ()
-    layers: tuple[str, ...] = ()
-    """Empty: the model's recommended layer, or what the method is meant for."""
+    layers: tuple[Any, ...] = ()
+    """Names, modules, numbers, `all`, stages or ranges; in an answer names.
+
+    Empty: the model's recommended layer, or what the method is meant for."""
     fuse: str | Fusion | None = None
     """How several layers combine; None: as the method declares."""
     average: str | Average | None = None
@@ -86,7 +89,7 @@ def _of_parts() -> None:
 def recipes(
     method: "str | Method | Recipe | Sequence[str | Method | Recipe]",
     given: Mapping[str, Any],
-    layers: str | Sequence[str] | None,
+    layers: Named | Sequence[Named] | None,
     fuse: str | Fusion | None,
     average: str | Average | None,
 ) -> list[Recipe]:
@@ -99,7 +102,7 @@ def recipes(
             raise unknown(
                 "setting", key, sorted(known), "heatlens methods", owner=" and ".join(e.name for e in entries)
             )
-    at = (layers,) if isinstance(layers, str) else tuple(layers or ())
+    at = several(layers)
     averaged = find_average(average)
     if fuse is not None:
         find_fusion(fuse)

@@ -53,6 +53,24 @@ def test_a_picture_a_record_and_a_line_for_every_photo_method_and_target(run: An
     assert lines[5] == "4 explanations in heatlens-out/explanations.json"
 
 
+@pytest.mark.parametrize(
+    ("asked", "layers"),
+    [
+        (["-1"], ["relu"]),
+        (["4"], ["body"]),
+        (["stage:-1"], ["relu"]),
+        (["stage:all"], ["body.1", "relu"]),
+        (["1..3"], ["body.1", "body.2", "body.3"]),
+        (["all"], ["body.0", "body.1", "body.2", "body.3", "body", "relu"]),
+    ],
+)
+def test_layers_by_number_stage_and_range(run: Any, photos: list[Path], asked: list[str], layers: list[str]) -> None:
+    said = run("explain", photos[0], "-m", "tiny", *(word for name in asked for word in ("--layers", name)))
+    assert (said.code, said.err) == (0, "")
+    assert records()[0]["layers"] == layers
+    assert run("locate", photos[0], "-m", "tiny", *(word for name in asked for word in ("--layers", name))).code == 0
+
+
 def test_the_record_holds_what_was_found(run: Any, photos: list[Path], model: Subject) -> None:
     run("explain", photos[1], "--model", "tiny", "--method", "hires_cam", "--save", "png,npy", "--out", "here")
     (record,) = records(Path("here"))

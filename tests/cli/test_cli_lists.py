@@ -1,6 +1,7 @@
 """heatlens methods, layers, models, classes and the help."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -81,20 +82,20 @@ def test_every_metric_with_source_needs_settings_and_which_way_is_better(run: An
 def test_layers_are_a_table_with_the_recommended_one_marked(run: Any) -> None:
     said = run("layers", "tiny", "--size", "32")
     assert said.out.splitlines() == [
-        "  layer   type        output     map",
-        "  body.0  Conv2d      1x8x32x32  32x32",
-        "  body.1  ReLU        1x8x32x32  32x32",
-        "  body.2  MaxPool2d   1x8x16x16  16x16",
-        "  body.3  Conv2d      1x6x16x16  16x16",
-        "  body    Sequential  1x6x16x16  16x16",
-        "* relu    ReLU        1x6x16x16  16x16",
-        "  head    Linear      1x4        none",
+        "  #  layer   type        output     map",
+        "  0  body.0  Conv2d      1x8x32x32  32x32",
+        "  1  body.1  ReLU        1x8x32x32  32x32",
+        "  2  body.2  MaxPool2d   1x8x16x16  16x16",
+        "  3  body.3  Conv2d      1x6x16x16  16x16",
+        "  4  body    Sequential  1x6x16x16  16x16",
+        "* 5  relu    ReLU        1x6x16x16  16x16",
+        "     head    Linear      1x4        none",
         "* recommended: what is declared for this model",
     ]
     some = run("layers", "tiny", "--filter", "head").out.splitlines()
-    assert [row.split()[:2] for row in some[1:-1]] == [["*", "relu"], ["head", "Linear"]]
+    assert [row.split()[:3] for row in some[1:-1]] == [["*", "5", "relu"], ["head", "Linear", "1x4"]]
     found = run("layers", "torchvision/squeezenet1_1", "--weights", "none", "--size", "64", "--filter", "12").out
-    assert "\n* features " in found
+    assert re.search(r"\n\* \d+ +features ", found)
     assert found.endswith("* recommended: the last layer whose map still carries gradient\n")
     assert run("layers", "nosuch").code == 2
 

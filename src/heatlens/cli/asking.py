@@ -25,7 +25,8 @@ _RECIPE_OPTIONS = (
         "-l",
         metavar="NAME",
         multiple=True,
-        help="Where: heatlens layers MODEL; repeatable, several are fused.  [default: the recommended one]",
+        help="Where: heatlens layers MODEL; repeatable, several are fused. A name, a number of that list, all, "
+        "stage:-1, stage:-3..-1 or layer2..layer4.  [default: the recommended one]",
     ),
     click.option(
         "--fuse",

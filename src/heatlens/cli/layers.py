@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 @click.option("--filter", "part", default="", metavar="TEXT", help="Only names that contain this.")
 @model_options
 def layers(model: str, part: str, **options: Any) -> None:
-    """List every layer of MODEL in the order of a forward pass: name, type, output shape, places of its map."""
+    """List every layer of MODEL in the order of a forward pass: number, name, type, output shape, places of its map.
+
+    The number stands for the layer in --layers; what has no map has none.
+    """
     from ..models.layers import list_layers
 
     subject = subject_from(model, options)
-    found = list_layers(subject.model, (subject.blank(),), {}, subject.reading, subject.layers)
+    declared = subject.default_layers() if subject.layers else ()
+    found = list_layers(subject.model, (subject.blank(),), {}, subject.reading, declared)
     rows = [layer for layer in found if part in layer.name or layer.recommended]
-    table = [("layer", "type", "output", "map"), *map(_cells, rows)]
+    table = [("#", "layer", "type", "output", "map"), *map(_cells, rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for layer, cells in zip([None, *rows], table, strict=True):
         best = layer is not None and layer.recommended
@@ -34,6 +38,7 @@ def layers(model: str, part: str, **options: Any) -> None:
         click.echo("none recommended: no layer has places that still reach the score (untrained heads may be zero)")
 
 
-def _cells(layer: "Layer") -> tuple[str, str, str, str]:
+def _cells(layer: "Layer") -> tuple[str, ...]:
     shape = "x".join(map(str, layer.shape)) or "no tensor"
-    return layer.name, layer.kind, shape, "x".join(map(str, layer.space)) or "none"
+    number = "" if layer.number is None else str(layer.number)
+    return number, layer.name, layer.kind, shape, "x".join(map(str, layer.space)) or "none"

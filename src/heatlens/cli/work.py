@@ -72,14 +72,13 @@ class Work:
 
     def _check(self) -> None:
         """Everything that can be wrong with the request, before any photo is read."""
-        from ..engine.capture import find_layers
         from ..recipe import recipes
 
         self._results.check()
         asked = recipes(*self._recipe())
         self._joint = any(recipe.entry.joint for recipe in asked)
         self.subject = subject_from(self.options["model"], self.options)
-        find_layers(self.subject.model, self.options["layers"])
+        self.subject.named_layers(self.options["layers"])
         for target in self._targets:
             self.subject.target(target)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from torch import nn
+
 from .. import models
 from ..errors import BadValue
 from ..measuring import Criterion, find_criterion
@@ -140,7 +142,9 @@ def _word(value: Any) -> str:
         return repr(value)
     if isinstance(value, tuple | list):
         return "+".join(map(_word, value))
-    return getattr(value, "__qualname__", None) or str(value)
+    return getattr(value, "__qualname__", None) or (
+        type(value).__name__ if isinstance(value, nn.Module) else str(value)
+    )
 
 
 def _plain(value: Any) -> Any:

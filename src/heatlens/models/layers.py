@@ -31,6 +31,8 @@ class Layer:
     space: tuple[int, ...]
     """The places of its map; empty where there is none."""
     recommended: bool
+    number: int | None = None
+    """Its place among the layers that have a map, by which it can be named; None where there is none."""
 
 
 def list_layers(
@@ -41,7 +43,20 @@ def list_layers(
     with evaluating(model):
         found, outputs = survey(model, inputs)
         best = declared or (recommend(model, inputs, reading, found, outputs),)
-    return [Layer(f.name, f.kind, f.shape, space_of(f, inputs, reading), f.name in best) for f in found]
+    count = iter(range(len(found)))
+    spaces = [space_of(f, inputs, reading) for f in found]
+    return [
+        Layer(f.name, f.kind, f.shape, space, f.name in best, next(count) if prod(space) > 1 else None)
+        for f, space in zip(found, spaces, strict=True)
+    ]
+
+
+def numbered_layers(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> list[str]:
+    """The layers that have a map, in the order of the pass: what a layer's number counts."""
+    inputs = Inputs(args, kwargs)
+    with evaluating(model):
+        found, _ = survey(model, inputs)
+    return [f.name for f in found if prod(space_of(f, inputs, reading)) > 1]
 
 
 def recommended_layer(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> str:

@@ -8,7 +8,6 @@ from torch import nn
 from ..engine.evaluating import evaluating
 from ..engine.inputs import Inputs
 from ..engine.survey import Found, survey
-from ..errors import BadValue
 from .layers import class_count, layout_of, recommend, space_of
 from .layouts import Reading
 
@@ -65,19 +64,3 @@ def _up_to_deepest(model: nn.Module, inputs: Inputs, reading: Reading) -> list[F
 
 def _kind(layer: Found, inputs: Inputs, reading: Reading) -> type:
     return type(layout_of(layer, inputs, reading))
-
-
-def is_stage(name: str) -> bool:
-    """Whether a layer is named by its stage: "stage:-1" is the deepest, "stage:-2" the one before it."""
-    return name.startswith("stage:")
-
-
-def stage_layer(name: str, known: tuple[str, ...]) -> str:
-    """The layer that a stage ends with; of a network with fewer stages its nearest one."""
-    if not is_stage(name):
-        return name
-    try:
-        place = int(name.removeprefix("stage:"))
-    except ValueError:
-        raise BadValue(f"the layer {name!r}", 'a stage by number, such as "stage:-2"') from None
-    return known[max(-len(known), min(place, len(known) - 1))]

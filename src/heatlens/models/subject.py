@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import index
 from typing import Any
 
@@ -13,8 +14,9 @@ from ..errors import BadValue, unknown
 from ..images import Photo, Placement, Preprocessing, prepare
 from ..images.geometry import black
 from ..targets import Classes, ClassTarget, Logit, Target, classes_of, parse_target
+from .choosing import Named, chosen, needs_no_pass, several
 from .lacking import Lacking
-from .layers import recommended_layer
+from .layers import numbered_layers, recommended_layer
 from .layouts import Layout, Reading
 from .likeness import Reader, likeness
 from .stages import blocks
@@ -34,7 +36,7 @@ class Subject:
     preprocessing: Preprocessing = Preprocessing()
     classes: Classes = Classes()
     reading: Reading = Reading()
-    layers: tuple[str, ...] = ()
+    layers: tuple[Named, ...] = ()
     """The layers that are explained when nobody names one; empty: found by looking at the network."""
     assumed: tuple[str, ...] = ()
     """What nobody declared and was taken for granted."""
@@ -63,7 +65,10 @@ class Subject:
     def default_layers(self, *inputs: Any, **kwargs: Any) -> tuple[str, ...]:
         """The declared layers, else the last one whose map still carries gradient (found once, by one pass)."""
         if self.layers:
-            return self.layers
+            return self.named_layers(self.layers, *inputs, **kwargs)
+        return self._recommended(*inputs, **kwargs)
+
+    def _recommended(self, *inputs: Any, **kwargs: Any) -> tuple[str, ...]:
         if "layer" not in self._found:
             args = self._shown(inputs, kwargs)
             self._found["layer"] = (recommended_layer(self.model, args, kwargs, self.reading),)
@@ -73,8 +78,22 @@ class Subject:
         """What the stages of the network end with, shallow to deep, the default layer last (found once)."""
         if "stages" not in self._found:
             shallower = blocks(self.model, self._shown(inputs, kwargs), kwargs, self.reading)
-            self._found["stages"] = (*shallower, self.default_layers(*inputs, **kwargs)[-1])
+            deepest = self.layers[-1:] if self.layers and needs_no_pass(self.model, self.layers[-1]) else ()
+            last = self.named_layers(deepest) if deepest else self._recommended(*inputs, **kwargs)
+            self._found["stages"] = (*shallower, last[-1])
         return self._found["stages"]
+
+    def numbered_layers(self, *inputs: Any, **kwargs: Any) -> tuple[str, ...]:
+        """The layers that `heatlens layers` numbers: those with a map, in the order of a pass (found once)."""
+        if "numbered" not in self._found:
+            args = self._shown(inputs, kwargs)
+            self._found["numbered"] = tuple(numbered_layers(self.model, args, kwargs, self.reading))
+        return self._found["numbered"]
+
+    def named_layers(self, asked: Any, *inputs: Any, **kwargs: Any) -> tuple[str, ...]:
+        """The names of layers given as names, modules, numbers, `all`, `stage:-1` or `layer2..layer4`."""
+        numbered = partial(self.numbered_layers, *inputs, **kwargs)
+        return chosen(self.model, several(asked), numbered, partial(self.stage_layers, *inputs, **kwargs))
 
     def _shown(self, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """What the network is looked at with when nothing is at hand."""
@@ -149,7 +168,7 @@ class Subject:
             preprocessing=replace(self.preprocessing, **shown),
             reading=replace(self.reading, **read),
             classes=classes_of(given["classes"]) if "classes" in given else self.classes,
-            layers=(layers,) if isinstance(layers, str) else tuple(layers),
+            layers=several(layers),
             assumed=() if shown else self.assumed,
             any_size=self.any_size and "size" not in shown,
             _found={},
