@@ -41,6 +41,10 @@ class BadSetting(BadValue):
     """A setting that is out of its range, whatever the photo."""
 
 
+class FileThere(BadValue):
+    """A file of that name exists, and nobody allowed it to be overwritten."""
+
+
 class BadPhoto(HeatlensError):
     """A file or an object that cannot be read as a photo."""
 

@@ -1,10 +1,13 @@
-"""Requests in one line: "noise:samples=16,sigma=0.1"."""
+"""Words as they come and go: requests in one line, names that are no UTF-8, the mark on files."""
 
 from .errors import BadValue
 
+MARK = "made by heatlens"
+"""By which its own files are known: PNG's and TIFF's Software, JPEG's comment, WebP's EXIF, a field of JSON and XML."""
+
 
 def read_request(spec: str) -> tuple[str, dict[str, str]]:
-    """The name, and the settings as they are written."""
+    """The name, and the settings as they are written, of a request such as "noise:samples=16,sigma=0.1"."""
     name, _, rest = spec.partition(":")
     given = {}
     for word in filter(None, rest.split(",")):
@@ -13,3 +16,8 @@ def read_request(spec: str) -> tuple[str, dict[str, str]]:
             raise BadValue(f"{word!r} in {spec!r}", "setting=value")
         given[key] = value
     return name, given
+
+
+def readable(text: str) -> str:
+    """A text that can be shown and stored: what is no UTF-8 in the name of a file becomes `\\udcff`."""
+    return text.encode("utf-8", "backslashreplace").decode()

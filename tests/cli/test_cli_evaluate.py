@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from heatlens.cli.evaluating import Evaluating
-from heatlens.evaluate import read_models
+from heatlens.evaluate import open_dataset, read_models
 
 
 @pytest.fixture
@@ -208,3 +208,43 @@ def test_interrupted_it_says_how_to_carry_on(tmp_path: Path, photos: list[Path])
     assert "layer_cam" in out
     assert len(list((tmp_path / "out").glob("parts/0*"))) == 4
     assert json.loads((tmp_path / "out/request.json").read_text())["photos"]["count"] == 4
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of POSIX")
+def test_names_that_are_no_utf_8(run: Any, model: Any, photos: list[Path]) -> None:
+    folder = Path("photos", os.fsdecode(b"\xe9t\xe9"))
+    folder.mkdir()
+    for name in (b"caf\xe9.png", b"caf\xe8.png"):
+        (folder / os.fsdecode(name)).write_bytes(photos[0].read_bytes())
+    (folder / os.fsdecode(b"br\xf6ken.png")).write_text("no photo")
+    Path("some.txt").write_bytes(b"\xe9t\xe9/caf\xe9.png\nphoto1.png\n\xe9t\xe9/br\xf6ken.png\n")
+    said = run("evaluate", "photos", "--model", "tiny", "--metric", "complexity", "--subset", "some.txt", "-o", "out")
+    assert said.code == 1
+    assert said.out.startswith("3 photos x 1 model")
+    assert "br\\udcf6ken.png is not a photo" in said.err
+    assert run("table", "out", "--rows", "rows.csv").code == 0
+    rows = Path("rows.csv").read_text("utf-8")
+    assert '"\\udce9t\\udce9/caf\\udce9.png"' in rows
+    assert "caf\\udce8" not in rows
+
+
+def test_what_heatlens_made_is_no_part_of_a_data_set(run: Any, model: Any, photos: list[Path]) -> None:
+    words = ("--save", "png,heat", "--format", "voc", "--format", "coco")
+    assert run("locate", "photos", "-m", "tiny", "-o", "photos/found", *words).code == 0
+    assert run("explain", "photos", "-m", "tiny", "-o", "photos").code == 0
+    said = run("evaluate", "photos", "--model", "tiny", "--metric", "deletion:step=512,curve=true", "-o", "photos/out")
+    assert said.out.startswith("4 photos x 1 model x 1 recipe")
+    assert said.code == 0
+    assert run("table", "photos/out", "--curves", "photos/curves").code == 0
+    assert len(open_dataset("photos")) == 4
+
+
+@pytest.mark.parametrize("text", ["", "\n \n", ", a remark\n"])
+def test_a_subset_that_names_no_photo_is_not_all_of_them(run: Any, model: Any, photos: list[Path], text: str) -> None:
+    Path("none.txt").write_text(text)
+    said = run("evaluate", "photos", "--model", "tiny", "--metric", "complexity", "--subset", "none.txt", "-o", "out")
+    assert said.code == 2
+    assert said.err == (
+        "heatlens: the subset 'none.txt' names no photo. Expected a text file with one photo per line.\n"
+    )
+    assert not Path("out").exists()

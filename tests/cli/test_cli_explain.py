@@ -1,6 +1,7 @@
 """heatlens explain: files, words, exit codes."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -354,3 +355,28 @@ def test_methods_that_look_at_all_photos_together_get_them_together(
         "explain", *photos, "-m", "tiny", "-M", "deep_feature_factorisation", "--batch-size", 1, "--set", "iterations=3"
     )
     assert sizes == [4]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of POSIX")
+@pytest.mark.parametrize("kinds", ["png,npy", "grid"])
+def test_names_that_are_no_utf_8(run: Any, photos: list[Path], kinds: str) -> None:
+    odd = [os.fsdecode(name) for name in (b"caf\xe9.png", b"caf\xe8.png", b"\xff\xfe.png")]
+    for name in odd:
+        (photos[0].parent / name).write_bytes(photos[1].read_bytes())
+    said = run("explain", "photos", "-m", "tiny", "--save", kinds)
+    assert (said.code, said.err) == (0, "")
+    assert "caf\\udce9: " in said.out
+    assert {Path(r["photo"]).name for r in records()} == {*odd, *(path.name for path in photos)}
+    assert all(Path(r["photo"]).exists() for r in records())
+    files = [file for r in records() for file in r["files"]]
+    assert len(set(files)) == len(files) == 7 * len(kinds.split(","))
+    gone = run("explain", os.fsdecode(b"gon\xe9.png"), photos[0], "-m", "tiny", "--out", "other")
+    assert gone.code == 1
+    assert "There is no file gon\\udce9.png" in gone.err
+
+
+def test_what_heatlens_made_is_not_explained_again(run: Any, photos: list[Path]) -> None:
+    for kinds in ("png", "png,npy"):
+        assert run("explain", "photos", "-m", "tiny", "--save", kinds, "--out", "photos").code == 0
+        assert len(records(Path("photos"))) == 4
+    assert len(list(Path("photos").glob("*.png"))) == 8

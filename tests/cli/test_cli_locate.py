@@ -1,6 +1,7 @@
 """heatlens locate: pictures with boxes, boxes.json, COCO and Pascal VOC, exit codes."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -174,3 +175,14 @@ def test_quiet_and_help(run: Any, photos: list[Path]) -> None:
     assert (
         text.index("What is shown") < text.index("--method") < text.index("What is found") < text.index("--threshold")
     )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of POSIX")
+def test_names_that_are_no_utf_8(run: Any, photos: list[Path]) -> None:
+    odd = Path("photos", os.fsdecode(b"caf\xe9.png"))
+    odd.write_bytes(photos[0].read_bytes())
+    said = run("locate", odd, "-m", "tiny", "--format", "coco", "--format", "voc")
+    assert (said.code, said.err) == (0, "")
+    assert Path(records()[0]["photo"]) == odd
+    assert Path(json.loads((OUT / "coco.json").read_text("utf-8"))["images"][0]["file_name"]) == odd
+    assert ElementTree.parse(OUT / "caf.xml").getroot().findtext("filename") == "caf\\udce9.png"

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from heatlens.errors import BadPhoto
-from heatlens.images import find_photos, read_photo
+from heatlens.images import find_photos, made_here, read_photo, save_image
 
 
 @pytest.fixture
@@ -57,3 +58,20 @@ def test_nothing_found(folder: Path) -> None:
     ):
         with pytest.raises(BadPhoto, match=words):
             find_photos(patterns)
+
+
+def test_pictures_that_heatlens_made_are_no_photos_unless_they_are_named(folder: Path) -> None:
+    ours = [save_image(folder / f"ours.{kind}", Image.new("RGB", (900, 700))) for kind in ("png", "jpg", "webp", "tif")]
+    assert names(find_photos(folder)) == ["a.png", "b.JPG", "c [1].webp"]
+    assert names(find_photos(str(folder / "*.*"))) == ["a.png", "b.JPG", "c [1].webp"]
+    assert find_photos([folder, *ours])[3:] == ours
+    with pytest.raises(BadPhoto, match="none that heatlens made"):
+        find_photos(str(folder / "ours*"))
+
+
+def test_a_picture_of_another_program_that_was_edited_is_a_photo(folder: Path) -> None:
+    for kind in ("png", "jpg", "webp", "tif"):
+        Image.new("RGB", (40, 30)).save(folder / f"theirs.{kind}")
+        assert not made_here(folder / f"theirs.{kind}")
+    assert not made_here(folder / "gone.png")
+    assert not made_here(folder)

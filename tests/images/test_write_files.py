@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from heatlens.errors import BadValue
+from heatlens.errors import BadValue, FileThere
 from heatlens.images import safe_name, save_array, save_image, save_json, unique_names, write_bytes
+from heatlens.wording import readable
 
 
 def files(folder: Path) -> list[str]:
@@ -182,3 +184,65 @@ def test_names_that_would_fall_together_are_numbered(tmp_path: Path) -> None:
     for name in unique_names(["a/b", "a:b", "", "", "猫"]):
         write_bytes(tmp_path / name, b"")
     assert len(files(tmp_path)) == 5
+
+
+class TestWithoutOverwriting:
+    """A file that is there is never replaced by another one."""
+
+    def test_another_file_stays_and_the_same_one_is_no_error(self, tmp_path: Path) -> None:
+        path = write_bytes(tmp_path / "x", b"mine", overwrite=False)
+        assert write_bytes(path, b"mine", overwrite=False) == path
+        with pytest.raises(FileThere, match=r"x is there already, and holds something else\. .*--overwrite"):
+            write_bytes(path, b"yours", overwrite=False)
+        assert path.read_bytes() == b"mine"
+        assert files(tmp_path) == ["x"]
+
+    def test_pictures_maps_and_json_too(self, tmp_path: Path) -> None:
+        black, white = (Image.new("RGB", (3, 2), colour) for colour in ("black", "white"))
+        save_image(tmp_path / "p.png", black, overwrite=False)
+        save_image(tmp_path / "p.png", black, overwrite=False)
+        save_array(tmp_path / "a.npy", np.zeros(3), overwrite=False)
+        save_json(tmp_path / "j.json", [1], overwrite=False)
+        for again in (
+            lambda: save_image(tmp_path / "p.png", white, overwrite=False),
+            lambda: save_array(tmp_path / "a.npy", np.ones(3), overwrite=False),
+            lambda: save_json(tmp_path / "j.json", [2], overwrite=False),
+        ):
+            with pytest.raises(FileThere):
+                again()
+        assert np.load(tmp_path / "a.npy").tolist() == [0, 0, 0]
+
+    def test_where_the_file_system_has_no_links(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def none(*_: object) -> None:
+            raise OSError(95, "Operation not supported")
+
+        monkeypatch.setattr(os, "link", none)
+        assert write_bytes(tmp_path / "x", b"mine", overwrite=False).read_bytes() == b"mine"
+        with pytest.raises(FileThere):
+            write_bytes(tmp_path / "x", b"yours", overwrite=False)
+        monkeypatch.setattr(os, "replace", none)
+        with pytest.raises(BadValue, match="not supported"):
+            write_bytes(tmp_path / "y", b"mine", overwrite=False)
+        assert files(tmp_path) == ["x"]
+
+    def test_of_many_writers_at_once_one_wins_and_the_others_hear_of_it(self, tmp_path: Path) -> None:
+        def write(number: int) -> bool:
+            try:
+                write_bytes(tmp_path / "x", bytes([number]) * 50_000, overwrite=False)
+            except FileThere:
+                return False
+            return True
+
+        with ThreadPoolExecutor(8) as pool:
+            won = list(pool.map(write, range(32)))
+        assert won.count(True) == 1
+        assert (tmp_path / "x").read_bytes() == bytes([won.index(True)]) * 50_000
+        assert files(tmp_path) == ["x"]
+
+
+def test_names_that_are_no_utf_8_come_back_from_json(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.jpg")
+    path = save_json(tmp_path / "e.json", {"photo": name})
+    assert json.loads(path.read_text("utf-8")) == {"photo": name}
+    assert readable(name) == "caf\\udce9.jpg"
+    assert readable("Bär") == "Bär"

@@ -1,6 +1,7 @@
 """The command line.  Commands load torch when they run, not when they are listed."""
 
 import sys
+from io import TextIOWrapper
 
 import click
 
@@ -29,6 +30,9 @@ for command in (explain, locate, evaluate, table, methods, recipes, metrics, lay
 
 def main() -> None:
     """Exit codes: 0 done, 1 some photos failed, 2 the request could not be carried out."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files may be in no encoding at all
     try:
         code = cli(prog_name="heatlens", standalone_mode=False)
     except click.ClickException as error:

@@ -14,6 +14,7 @@ from ..errors import BadValue, UnknownName, unknown
 from ..metrics.truth import Box, Truth
 from ..registry import at_least
 from ..targets import Classes
+from ..wording import readable
 
 Label = str | int
 """A class as a data set says it: a name or wnid, or an index."""
@@ -36,6 +37,9 @@ class Item:
     """As in `Truth`."""
     reading: "Callable[[Item], Item] | None" = None
     """Reads from files what is too much to hold for every photo; a function that travels to workers."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", readable(self.name))  # rows are UTF-8, names of files need not be
 
     def read(self) -> "Item":
         """The item with everything read; raises `HeatlensError` where the data set is damaged."""
@@ -104,12 +108,15 @@ class Selection:
 
 
 def read_subset(path: Path) -> tuple[str, ...]:
-    """The names of a file, one per line; what follows a comma is a remark."""
+    """The names of a file, one per line; what follows a comma is a remark.  A file without any is a BadValue."""
     try:
-        lines = path.expanduser().read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = path.expanduser().read_text("utf-8", errors="surrogateescape").splitlines()
+    except OSError as error:
         raise BadValue(f"the subset {str(path)!r}: {error}", "a text file with one photo per line") from None
-    return tuple(name for line in lines if (name := line.partition(",")[0].strip()))
+    names = tuple(readable(name) for line in lines if (name := line.partition(",")[0].strip()))
+    if not names:
+        raise BadValue(f"the subset {str(path)!r} names no photo", "a text file with one photo per line")
+    return names
 
 
 def _named(whole: Dataset, names: Sequence[str]) -> tuple[Item, ...]:

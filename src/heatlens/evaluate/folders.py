@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import BadPhoto, BadValue
+from ..images import made_here
 from ..images.find import ENDINGS
+from ..wording import readable
 from .dataset import Item, Label
 
 _LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif")
@@ -39,16 +41,21 @@ def mask_folder(path: Path, *, photos: str = "images", masks: str = "masks") -> 
     judged, as in Pascal VOC.  In a JPEG, or where the edges are soft (more than 64 values), an object is what is half
     of 255 and more.  A photo without a mask is an error of that photo.
     """
-    drawn = {mask.relative_to(path / masks).with_suffix(""): mask for mask in found_photos(path / masks)}
+    inside = path / masks
+    drawn = {_without_ending(mask.relative_to(inside)): mask for mask in found_photos(inside)}
     for item in image_folder(path / photos):
-        mask = drawn.get(Path(item.name).with_suffix(""))
+        mask = drawn.get(_without_ending(Path(item.name)))
         yield Item(item.name, item.photo, item.labels, reading=partial(_with_mask, path=mask))
 
 
 def found_photos(path: Path) -> list[Path]:
-    """Every photo in a folder and its folders, sorted; hidden ones are left out."""
+    """Every photo in a folder and its folders, sorted; hidden ones and pictures that heatlens made are left out."""
     found = (p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
-    return sorted(p for p in found if p.is_file())
+    return sorted(p for p in found if p.is_file() and not made_here(p))
+
+
+def _without_ending(name: Path) -> str:
+    return readable(name.with_suffix("").as_posix())
 
 
 def read_mask(path: Path) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ..errors import BadValue
+from ..images import made_here
 from ..metrics.truth import Box
 from .dataset import Item
 from .folders import found_photos
@@ -20,7 +21,8 @@ def ilsvrc(
     A file's corners are the first and the last pixel; a box ends after the last.  blacklist: a text file with the
     numbers of the photos whose boxes are not judged (`ILSVRC2015_clsloc_validation_blacklist.txt`).
     """
-    described = {file.stem: file for file in sorted(_inside(path, annotations).rglob("*.xml"))}
+    found = (file for file in _inside(path, annotations).rglob("*.xml") if not made_here(file))
+    described = {file.stem: file for file in sorted(found)}
     if not described:
         raise BadValue(f"no .xml file in {_inside(path, annotations)}", "one per photo", "Give annotations=FOLDER")
     unjudged = _numbers(_inside(path, blacklist)) if blacklist else set()

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..converting import convert
 from ..errors import BadValue, unknown
+from ..images import made_here
 from ..registry import settings
 from .coco import coco
 from .cub import cub
@@ -66,7 +67,8 @@ def recognised(path: Path) -> str:
         "masks": ("images", "masks"),
     }
     found = next((form for form, names in holds.items() if all((path / name).exists() for name in names)), None)
-    return found or ("ilsvrc" if next(path.rglob("*.xml"), None) else "folder")
+    described = any(not made_here(file) for file in path.rglob("*.xml"))
+    return found or ("ilsvrc" if described else "folder")
 
 
 def _checked(form: str, options: dict[str, Any]) -> dict[str, Any]:

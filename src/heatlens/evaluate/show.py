@@ -15,6 +15,7 @@ from ..engine.batching import Progress
 from ..images.names import safe_name
 from ..images.write import write_bytes
 from ..measuring import Line, find_criterion
+from ..wording import MARK
 from .table import ALL, Summary, best, groups
 
 _ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
@@ -120,5 +121,5 @@ def _drawn(path: Path, model: str, metric: str, curves: dict[str, list[Line]]) -
     axes.set(title=model, xlabel=find_criterion(metric).metric.axis, ylabel=metric)
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     memory = io.BytesIO()
-    figure.savefig(memory, format="png", dpi=120)
+    figure.savefig(memory, format="png", dpi=120, metadata={"Software": MARK})
     return write_bytes(path, memory.getvalue())

@@ -13,6 +13,7 @@ from ..measuring import Criterion, find_criterion
 from ..metrics.truth import Truth
 from ..models import Subject
 from ..targets import Classes
+from ..wording import readable
 from .dataset import Item
 from .request import ModelRequest, Request, Unit, recipe_name
 from .rows import Row
@@ -173,6 +174,5 @@ def _class_name(classes: Classes, label: int | None) -> str | None:
 
 
 def _in_words(error: Exception) -> str:
-    if isinstance(error, HeatlensError):
-        return str(error)
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    first = (str(error).splitlines() or [""])[0]
+    return readable(str(error) if isinstance(error, HeatlensError) else f"{type(error).__name__}: {first}")

@@ -19,6 +19,7 @@ from .names import safe_name as safe_name
 from .names import unique_names as unique_names
 from .overlay import fit as fit
 from .overlay import overlay as overlay
+from .own import made_here as made_here
 from .read import Photo as Photo
 from .read import read_photo as read_photo
 from .write import save_array as save_array

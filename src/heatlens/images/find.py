@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import BadPhoto
+from .own import made_here
 from .read import URL
 
 _KINDS = "jpg jpeg jpe jfif png apng gif bmp dib webp avif heic heif tif tiff jp2 ppm pgm pbm pnm"
@@ -16,8 +17,8 @@ ENDINGS = frozenset(f".{kind}" for kind in _KINDS.split())
 def find_photos(patterns: Sequence[str | os.PathLike[str]] | str | os.PathLike[str]) -> list[Path]:
     """The files meant by names, folders (the photos directly in them, sorted) and globs (`**` too), each once.
 
-    What is found nowhere stays in the list as it was written, so that reading it reports it while the rest are done.
-    Raises BadPhoto if nothing at all is found.
+    In folders and globs pictures that heatlens made are no photos.  What is found nowhere stays in the list as it was
+    written, so that reading it reports it while the rest are done.  Raises BadPhoto if nothing at all is found.
     """
     wanted = [patterns] if isinstance(patterns, str | os.PathLike) else list(patterns)
     if not wanted:
@@ -45,7 +46,10 @@ def _photos(paths: Iterable[Path]) -> list[Path]:
     return sorted(
         path
         for path in paths
-        if path.suffix.lower() in ENDINGS and not path.name.startswith(".") and os.path.isfile(path)
+        if path.suffix.lower() in ENDINGS
+        and not path.name.startswith(".")
+        and os.path.isfile(path)
+        and not made_here(path)
     )
 
 
@@ -55,6 +59,12 @@ def _nothing(pattern: str, others: int) -> BadPhoto:
         return BadPhoto(f"{pattern} is an address on the network", "heatlens reads files", "Download it first")
     if os.path.isdir(Path(pattern).expanduser()):
         return BadPhoto(
-            f"The folder {pattern} holds no photo{also}", "Expected .jpg, .png, .webp …", "Name another folder"
+            f"The folder {pattern} holds no photo{also}",
+            "Expected .jpg, .png, .webp …, and none that heatlens made",
+            "Name another folder",
         )
-    return BadPhoto(f"No photo is found at {pattern}{also}", "Expected a file, a folder or a pattern", "Check the name")
+    return BadPhoto(
+        f"No photo is found at {pattern}{also}",
+        "Expected a file, a folder or a pattern of photos, and none that heatlens made",
+        "Check the name",
+    )

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ..errors import BadPhoto
+from ..wording import readable
 from .pixels import Pixels, from_array, from_tensor, to_rgb
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[np.generic] | Tensor
@@ -98,7 +99,7 @@ def _nameless(source: object) -> Pixels:
 
 def _photo(pixels: Pixels, name: str = "photo", path: Path | None = None) -> Photo:
     pixels.flags.writeable = False
-    return Photo(pixels, name, path)
+    return Photo(pixels, readable(name), path)
 
 
 def _from_file(name: str) -> Photo:

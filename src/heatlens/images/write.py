@@ -4,30 +4,52 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from torch import Tensor
 
-from ..errors import BadValue
+from ..errors import BadValue, FileThere
+from ..wording import MARK
 
 FilePath = str | os.PathLike[str]
 
+_SOFTWARE = 0x0131
+"""TIFF's tag for the program that made a picture."""
+_OVERWRITING = "Choose another name, or allow it with overwrite=True, on the command line --overwrite"
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 
 
-def write_bytes(path: FilePath, data: bytes) -> Path:
-    """Write a file; its folders are made.  On failure nothing is left and an older file stays; raises BadValue."""
-    return _written(path, lambda file: file.write(data))
+def write_bytes(path: FilePath, data: bytes, *, overwrite: bool = True) -> Path:
+    """Write a file; its folders are made.  On failure nothing is left and an older file stays.
+
+    overwrite False: a file that is there stays as it is: `FileThere`, unless it holds the same.  Raises BadValue.
+    """
+    target = Path(path).expanduser()
+    if os.path.isdir(target):
+        raise BadValue(f"{target} is a folder", "Expected the name of a file", "Add a file name")
+    beside = target.parent / f".{secrets.token_hex(8)}.part"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("xb") as file:
+            file.write(data)
+        if overwrite:
+            os.replace(beside, target)
+        elif not _put_if_free(beside, target) and target.read_bytes() != data:
+            raise FileThere(f"{target} is there already, and holds something else", "a new file", _OVERWRITING)
+    except (OSError, ValueError) as error:  # ValueError: a null in the name
+        raise BadValue(f"{target} cannot be written: {error}", "", _advice(error)) from None
+    finally:
+        _remove(beside)
+    return target
 
 
-def save_image(path: FilePath, image: Image.Image) -> Path:
-    """Write a picture as .png, .jpg, .webp or .tif; raises BadValue."""
+def save_image(path: FilePath, image: Image.Image, *, overwrite: bool = True) -> Path:
+    """Write a picture as .png, .jpg, .webp or .tif, with the mark of heatlens inside; raises BadValue."""
     ending = Path(path).suffix.lower()
     if ending not in _FORMATS:
         raise BadValue(
@@ -35,31 +57,52 @@ def save_image(path: FilePath, image: Image.Image) -> Path:
             f"Expected an ending of {', '.join(_FORMATS)}",
             "Name it .png",
         )
-    options: dict[str, Any] = {"quality": 92} if ending in (".jpg", ".jpeg", ".webp") else {}
-    picture = image.convert("RGB") if _FORMATS[ending] == "JPEG" else image
+    form = _FORMATS[ending]
+    picture = image.convert("RGB") if form == "JPEG" else image
     memory = io.BytesIO()
     try:
-        picture.save(memory, _FORMATS[ending], **options)
+        picture.save(memory, form, **_options(form))
     except (OSError, ValueError) as error:  # more pixels than the format holds
         raise BadValue(f"{path} cannot be written: {error}", "", "Try .png") from None
-    return write_bytes(path, memory.getvalue())
+    return write_bytes(path, memory.getvalue(), overwrite=overwrite)
 
 
-def save_json(path: FilePath, value: object) -> Path:
-    """Write JSON, readable for people; numpy numbers, tensors and paths become plain.  NaN raises BadValue."""
+def save_json(path: FilePath, value: object, *, overwrite: bool = True) -> Path:
+    """Write JSON, readable for people; numpy numbers, tensors and paths become plain.  NaN raises BadValue.
+
+    What is no UTF-8, as the bytes of a file's name may be, is escaped, so that Python reads the same name again.
+    """
     try:
         text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
     except (TypeError, ValueError) as error:
         raise BadValue(
             f"{path} cannot be written: {error}", "Expected finite numbers, texts, lists and objects"
         ) from None
-    return write_bytes(path, (text + "\n").encode())
+    return write_bytes(path, (text + "\n").encode("utf-8", "backslashreplace"), overwrite=overwrite)
 
 
-def save_array(path: FilePath, array: NDArray[np.generic] | Tensor) -> Path:
+def save_array(path: FilePath, array: NDArray[np.generic] | Tensor, *, overwrite: bool = True) -> Path:
     """Write an array as .npy; raises BadValue."""
-    numbers = _numbers(array) if isinstance(array, Tensor) else array
-    return _written(path, lambda file: np.save(file, numbers, allow_pickle=False))
+    memory = io.BytesIO()
+    np.save(memory, _numbers(array) if isinstance(array, Tensor) else array, allow_pickle=False)
+    return write_bytes(path, memory.getvalue(), overwrite=overwrite)
+
+
+def _options(form: str) -> dict[str, Any]:
+    """How a picture is encoded, and where its format keeps the mark."""
+    match form:
+        case "PNG":
+            said = PngImagePlugin.PngInfo()
+            said.add_text("Software", MARK)
+            return {"pnginfo": said}
+        case "JPEG":
+            return {"quality": 92, "comment": MARK}
+        case "WEBP":
+            exif = Image.Exif()
+            exif[_SOFTWARE] = MARK
+            return {"quality": 92, "exif": exif}
+        case _:
+            return {"tiffinfo": {_SOFTWARE: MARK}}
 
 
 def _numbers(tensor: Tensor) -> NDArray[np.generic]:
@@ -69,21 +112,23 @@ def _numbers(tensor: Tensor) -> NDArray[np.generic]:
     return numbers
 
 
-def _written(path: FilePath, write: Callable[[BinaryIO], object]) -> Path:
-    target = Path(path).expanduser()
-    if os.path.isdir(target):
-        raise BadValue(f"{target} is a folder", "Expected the name of a file", "Add a file name")
-    beside = target.parent / f".{secrets.token_hex(8)}.part"
+def _put_if_free(beside: Path, target: Path) -> bool:
+    """Put a file in place if nothing is there; whether it was, in one step, whoever else writes meanwhile."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("xb") as file:
-            write(file)
-        os.replace(beside, target)
-    except (OSError, ValueError) as error:  # ValueError: a null in the name
-        raise BadValue(f"{target} cannot be written: {error}", "", _advice(error)) from None
-    finally:
-        _remove(beside)
-    return target
+        os.link(beside, target)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links: the place is taken first, and then filled
+        try:
+            target.open("xb").close()
+        except FileExistsError:
+            return False
+        try:
+            os.replace(beside, target)
+        except BaseException:
+            _remove(target)
+            raise
+    return True
 
 
 def _remove(path: Path) -> None:

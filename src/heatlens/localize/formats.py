@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from ..wording import MARK, readable
 from .finding import Finding, Located
 
 Row = dict[str, Any]
 
 
-def coco(photos: Sequence[Located]) -> dict[str, list[Row]]:
+def coco(photos: Sequence[Located]) -> dict[str, Any]:
     """images, annotations and categories, all numbered from 1; boxes are x, y, width, height.
 
     Beside COCO's own fields a category has the model's `class_index`, an annotation `score` and `probability`.
@@ -20,6 +21,7 @@ def coco(photos: Sequence[Located]) -> dict[str, list[Row]]:
     number = {one: k for k, one in enumerate(classes, 1)}
     every = [(k, finding) for k, photo in enumerate(photos, 1) for finding in photo.findings]
     return {
+        "info": {"description": MARK},
         "images": [
             {"id": k, "file_name": photo.file, "height": photo.size[0], "width": photo.size[1]}
             for k, photo in enumerate(photos, 1)
@@ -50,6 +52,7 @@ def voc(photo: Located) -> bytes:
     """An XML file: boxes of whole pixels, counted from 1, that hold their last one."""
     path = Path(photo.file)
     root = Element("annotation")
+    _filled(SubElement(root, "source"), {"annotation": MARK})
     _filled(root, {"folder": path.parent.name, "filename": path.name, "path": photo.file})
     _filled(SubElement(root, "size"), {"width": photo.size[1], "height": photo.size[0], "depth": 3})
     _filled(root, {"segmented": 0})
@@ -72,4 +75,4 @@ def _filled(element: Element, values: dict[str, Any]) -> None:
 
 def _legal(text: str) -> str:
     """Without the control characters that XML cannot hold."""
-    return "".join(c for c in text if c >= " " or c in "\t\n")
+    return "".join(c for c in readable(text) if c >= " " or c in "\t\n")
