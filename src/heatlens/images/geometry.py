@@ -21,6 +21,7 @@ from .read import Photo
 Resize = Literal["crop", "squash", "pad"]
 Interpolation = Literal["bilinear", "bicubic", "lanczos", "nearest", "box", "hamming"]
 Channels = Literal["RGB", "BGR", "L"]
+Transparency = Literal["white", "dropped"]
 Numbers = tuple[float, ...]
 
 _POINTWISE = ("bilinear", "bicubic", "nearest")
@@ -54,12 +55,20 @@ class Preprocessing:
     channels: Channels = "RGB"
     antialias: bool = True
     """Whether shrinking weighs every pixel, as Pillow does; OpenCV's bilinear and bicubic read the nearest few."""
+    cut: float | None = None
+    """Share of the shorter side: a square that long is cut from the middle before the photo is resized (EfficientNet).
+
+    None: all of it is resized.
+    """
+    transparency: Transparency = "white"
+    """What a transparent pixel shows: white, or its own colour with the transparency dropped."""
 
     def __post_init__(self) -> None:
         for kind, name, names in (
             ("way to resize", self.resize, get_args(Resize)),
             ("interpolation", self.interpolation, get_args(Interpolation)),
             ("channel order", self.channels, get_args(Channels)),
+            ("way with transparency", self.transparency, get_args(Transparency)),
         ):
             if name not in names:
                 raise unknown(kind, str(name), names)
@@ -74,6 +83,8 @@ class Preprocessing:
                 f"The mean {self.mean} and the standard deviation {self.std} do not fit {self.channels}",
                 f"Expected {count} number{'s' * (count > 1)} each",
             )
+        if self.cut is not None and not 0 < self.cut <= 1:
+            raise BadValue(f"The cut {self.cut}", "Expected a share of the shorter side, above 0 and at most 1")
         if not np.isfinite((*self.mean, *self.std, self.scale)).all() or 0 in self.std or self.scale <= 0:
             raise BadValue(
                 f"mean {self.mean}, std {self.std}, scale {self.scale} cannot normalise a photo",
@@ -93,7 +104,10 @@ def prepare(photo: Photo, preprocessing: Preprocessing) -> tuple[Tensor, Placeme
 
     Equal to torchvision's `ImageClassification` and timm's evaluation transforms (center, squash, border), bit for bit.
     """
-    size, p = _resized_size(photo, preprocessing), preprocessing
+    p = preprocessing
+    colours = photo.pixels if p.transparency == "white" or photo.colours is None else photo.colours
+    begin, cut = _middle(photo, p.cut)
+    size = _resized_size(cut, p)
     if size[0] * size[1] > _MOST_PIXELS:
         raise BadPhoto(
             f"{photo.name} is {photo.width} x {photo.height}, too long a strip to enlarge",
@@ -101,11 +115,13 @@ def prepare(photo: Photo, preprocessing: Preprocessing) -> tuple[Tensor, Placeme
             "Cut it, or use resize 'squash' or 'pad'",
         )
     top, left = _corner(size[0], p.size[0]), _corner(size[1], p.size[1])
-    picture = photo.image().convert("L" if p.channels == "L" else "RGB")
+    rows, columns = (slice(at, at + side) for at, side in zip(begin, cut, strict=True))
+    picture = Image.fromarray(colours[rows, columns]).convert("L" if p.channels == "L" else "RGB")
     canvas = Image.new(picture.mode, p.size[::-1], _fill(p))
     canvas.paste(_resized(picture, size, p), (left, top))
-    scale = (size[0] / photo.height, size[1] / photo.width)
-    return _normalised(canvas, p), Placement((photo.height, photo.width), p.size, scale, (float(top), float(left)))
+    scale = (size[0] / cut[0], size[1] / cut[1])
+    offset = (top - begin[0] * scale[0], left - begin[1] * scale[1])
+    return _normalised(canvas, p), Placement((photo.height, photo.width), p.size, scale, offset)
 
 
 def black(preprocessing: Preprocessing) -> Tensor:
@@ -123,17 +139,27 @@ def denormalise(inputs: Tensor, preprocessing: Preprocessing) -> Tensor:
     return rgb.flip(-3) if preprocessing.channels == "BGR" else rgb
 
 
-def _resized_size(photo: Photo, p: Preprocessing) -> Size:
+def _middle(photo: Photo, share: float | None) -> tuple[Size, Size]:
+    """Where the part of the photo begins that is shown, and its size; rounded as EfficientNet's crop does."""
+    whole = photo.height, photo.width
+    if share is None:
+        return (0, 0), whole
+    side = share * min(whole)
+    top, left = (max(0, round((length - side) / 2)) for length in whole)
+    return (top, left), (max(int(side), 1),) * 2
+
+
+def _resized_size(photo: Size, p: Preprocessing) -> Size:
     height, width = p.before_cut
     if p.resize == "squash":
         return height, width
     if p.resize == "crop" and height == width:  # torchvision rounds down here, timm's rule below to nearest
-        short, long = sorted((photo.height, photo.width))
+        short, long = sorted(photo)
         longer = int(height * long / short)
-        return (height, longer) if photo.height <= photo.width else (longer, height)
-    ratios = photo.height / height, photo.width / width
+        return (height, longer) if photo[0] <= photo[1] else (longer, height)
+    ratios = photo[0] / height, photo[1] / width
     ratio = min(ratios) if p.resize == "crop" else max(ratios)
-    return max(round(photo.height / ratio), 1), max(round(photo.width / ratio), 1)
+    return max(round(photo[0] / ratio), 1), max(round(photo[1] / ratio), 1)
 
 
 def _resized(picture: Image.Image, size: Size, p: Preprocessing) -> Image.Image:

@@ -8,23 +8,23 @@ from torch import Tensor
 from ..errors import BadPhoto
 
 Pixels = NDArray[np.uint8]
-"""(height, width, 3) RGB."""
+"""(height, width, 3) RGB, or RGBA where a picture has transparency."""
 
 _ROUND_OFF = 1e-3
 """How far a resampled float picture may stray from [0, 1]."""
 
 
 def to_rgb(image: Image.Image, what: str) -> Pixels:
-    """A PIL image of any mode as RGB pixels: transparency on white, 16 and 32 bits scaled down, never clipped."""
+    """A PIL image of any mode as RGB pixels, RGBA if it has transparency; 16, 32 bits scaled down, never clipped."""
     if image.mode.startswith("I") or image.mode == "F":
         return _rgb(_eight_bits(_deep(image), what))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        return _on_white(np.array(image.convert("RGBA")))
+        return np.array(image.convert("RGBA"))
     return np.array(image.convert("RGB"))
 
 
 def from_array(array: NDArray[np.generic]) -> Pixels:
-    """RGB pixels of (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); uint8, uint16, or floats in [0, 1]."""
+    """Pixels of (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); uint8, uint16, or floats in [0, 1]."""
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         first = array.ndim == 3 and array.shape[0] in (1, 3, 4)
         raise BadPhoto(
@@ -36,7 +36,7 @@ def from_array(array: NDArray[np.generic]) -> Pixels:
 
 
 def from_tensor(tensor: Tensor) -> Pixels:
-    """RGB pixels of (H, W), (1, H, W), (3, H, W) or (4, H, W); uint8, uint16, or floats in [0, 1]."""
+    """Pixels of (H, W), (1, H, W), (3, H, W) or (4, H, W); uint8, uint16, or floats in [0, 1]."""
     if tensor.ndim not in (2, 3) or (tensor.ndim == 3 and tensor.shape[0] not in (1, 3, 4)):
         last = tensor.ndim == 3 and tensor.shape[2] in (1, 3, 4)
         raise BadPhoto(
@@ -54,7 +54,7 @@ def _pixels(array: NDArray[np.generic]) -> Pixels:
         raise BadPhoto(f"An array of shape {array.shape} has no pixels", "Expected a photo")
     eight = _eight_bits(array, "the array")
     if eight.ndim == 3 and eight.shape[2] == 4:
-        return _on_white(eight)
+        return np.array(eight, order="C")
     return _rgb(eight if eight.ndim == 2 or eight.shape[2] == 3 else eight[..., 0])
 
 
@@ -63,7 +63,8 @@ def _rgb(eight: Pixels) -> Pixels:
     return np.array(np.repeat(eight[..., None], 3, axis=2) if eight.ndim == 2 else eight, order="C")
 
 
-def _on_white(rgba: Pixels) -> Pixels:
+def on_white(rgba: Pixels) -> Pixels:
+    """What is transparent, white."""
     colour, opacity = rgba[..., :3].astype(np.uint32), rgba[..., 3:].astype(np.uint32)
     return ((colour * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
 

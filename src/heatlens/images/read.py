@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..errors import BadPhoto
 from ..wording import readable
-from .pixels import Pixels, from_array, from_tensor, to_rgb
+from .pixels import Pixels, from_array, from_tensor, on_white, to_rgb
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[np.generic] | Tensor
 
@@ -49,6 +49,8 @@ class Photo:
     name: str = "photo"
     """The file's name without folder and ending, or "photo"."""
     path: Path | None = None
+    colours: Pixels | None = None
+    """Of a photo with transparency: the colours without it, where `pixels` lays them on white."""
 
     @property
     def height(self) -> int:
@@ -97,9 +99,14 @@ def _nameless(source: object) -> Pixels:
     )
 
 
-def _photo(pixels: Pixels, name: str = "photo", path: Path | None = None) -> Photo:
-    pixels.flags.writeable = False
-    return Photo(pixels, readable(name), path)
+def _photo(read: Pixels, name: str = "photo", path: Path | None = None) -> Photo:
+    clear = read.shape[2] == 4 and bool(read[..., 3].min() < 255)
+    pixels = on_white(read) if clear else np.ascontiguousarray(read[..., :3])
+    colours = np.array(read[..., :3]) if clear else None
+    for made in (pixels, colours):
+        if made is not None:
+            made.flags.writeable = False
+    return Photo(pixels, readable(name), path, colours)
 
 
 def _from_file(name: str) -> Photo:

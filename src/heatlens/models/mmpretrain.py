@@ -1,10 +1,9 @@
 """MMPretrain: a model of its zoo, a config file, or a classifier that is already built."""
 
+import re
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -12,22 +11,22 @@ from urllib.parse import urlparse
 import torch
 from torch import Tensor, nn
 
-from ..errors import BadValue, ModelUnavailable, unknown
+from ..errors import BadValue, ModelUnavailable
 from ..optional import require
 from ..targets import Classes
-from .building import built, first_line, unavailable
+from .building import first_line, unavailable
 from .checkpoints import fill
+from .configs import declared_classes, read_config
+from .configs import names as names
 from .imagenet import imagenet_classes
 from .layouts import Reading
-from .pipelines import preprocessing_of
+from .pipelines import shown_by
 from .plain import patch_stride
 from .runner_files import read_runner_file
 from .subject import Subject
 
-
-def names() -> list[str]:
-    """Every classifier of the model zoo."""
-    return list(_library().list_models(task="Image Classification"))
+_HASH = re.compile(r"-([0-9a-f]{8,64})$")
+"""What ends the name of a published file: the beginning of its checksum."""
 
 
 def mmpretrain(
@@ -39,9 +38,8 @@ def mmpretrain(
     weights: None (the zoo's), a file (also one that a Runner wrote), or "none" (random).  A config file is Python, and
     reading it runs it.
     """
-    library = _library()
     called = f"mmpretrain/{name}".rstrip("/")
-    said, published = _config(library, name, config, called)
+    said, published = read_config(name, config)
     given = {**(cfg_options or {}), **({"model": arguments} if arguments else {})}
     model = _built(said, given, called)
     if weights == "none":
@@ -52,8 +50,11 @@ def mmpretrain(
 def filled(subject: Subject, weights: str | Path) -> Subject:
     """The subject of a classifier with a checkpoint's weights in it, and its class names if it has any."""
     state, classes = read_runner_file(weights)
-    fill(subject.model, _adapted(subject.model, state), Path(weights).name)
-    return replace(subject, classes=_classes(subject.model, classes)) if classes else subject
+    model, name = subject.model, Path(weights).name
+    whole, remarks = _with_head(model, _adapted(model, _prefixed(model, state)), name)
+    fill(model, whole, name)
+    found, unfit = (_classes(model, classes), _unfit(model, classes, name)) if classes else (subject.classes, ())
+    return replace(subject, classes=found, remarks=(*subject.remarks, *remarks, *unfit))
 
 
 def made_here(model: nn.Module) -> bool:
@@ -64,102 +65,81 @@ def made_here(model: nn.Module) -> bool:
 def from_module(model: nn.Module, name: str = "") -> Subject:
     """A subject of an MMPretrain classifier, by what it and its config declare."""
     config: Any = getattr(model, "_config", None)
-    preprocessing, assumed = preprocessing_of(model, config)
+    shown = shown_by(model, config)
     backbone = getattr(model, "backbone", None)
+    declared, own = declared_classes(config) if config is not None else ((), False)
     return Subject(
         name or f"mmpretrain/{type(backbone or model).__name__}",
         model,
-        preprocessing,
-        _classes(model),
+        shown.preprocessing,
+        _classes(model, declared or tuple((getattr(model, "_dataset_meta", None) or {}).get("classes") or ())),
         Reading(prefix_tokens=getattr(backbone, "num_extra_tokens", None), patch=patch_stride(model)),
-        assumed=assumed,
+        assumed=shown.assumed,
+        remarks=(*shown.remarks, *(_unfit(model, declared, "its config") if own else ())),
+        any_size=shown.any_size,
     )
-
-
-def _library() -> Any:
-    """The package, its models registered, without the networks for images and text where those cannot be imported.
-
-    MMPretrain 1.2 takes names from transformers that transformers 5 no longer has, and then fails as a whole.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that mmcv-lite has no compiled operators
-        with _without_transformers_5():
-            require("mmpretrain.models")
-        return require("mmpretrain")
-
-
-@contextmanager
-def _without_transformers_5() -> Iterator[None]:
-    dependency: Any = require("mmpretrain.utils.dependency")
-    had = dependency.WITH_MULTIMODAL
-    try:
-        modern = int(metadata.version("transformers").partition(".")[0]) >= 5
-    except metadata.PackageNotFoundError:
-        modern = False
-    dependency.WITH_MULTIMODAL = had and not modern
-    try:
-        yield
-    finally:
-        dependency.WITH_MULTIMODAL = had
-
-
-def _config(library: Any, name: str, config: Any, called: str) -> tuple[Any, str | None]:
-    """The config, and where its published weights are."""
-    kind = require("mmengine.config").Config
-    if isinstance(config, kind):
-        return config.copy(), None
-    if config is None and Path(name).suffix not in (".py", ".yaml", ".yml", ".json"):
-        if name not in library.list_models():
-            raise unknown("mmpretrain model", name, names(), "heatlens models mmpretrain")
-        found = library.apis.ModelHub.get(name)
-        return found.config, found.weights
-    file = Path(config or name).expanduser()
-    if not file.is_file():
-        raise ModelUnavailable(f"no config file {str(file)!r}", "a config of MMPretrain (.py, .yaml, .json)")
-    try:
-        return kind.fromfile(file), None
-    except Exception as error:  # a config is a program, and can fail as one
-        raise BadValue(f"{file.name} cannot be read as a config: {first_line(error)}", "one of MMPretrain") from error
 
 
 def _built(config: Any, given: dict[str, Any], called: str) -> nn.Module:
     """The classifier in eval mode, holding its config as MMPretrain's own `get_model` leaves it."""
-    models = require("mmpretrain.registry").MODELS
-    scope = require("mmengine.registry").DefaultScope
-
-    def build() -> nn.Module:
-        config.merge_from_dict(given)
-        model = dict(config.model, train_cfg=None)  # batch augmentations are for training, and are announced
-        shown = dict(model.get("data_preprocessor") or config.get("data_preprocessor") or {}, batch_augments=None)
-        model["data_preprocessor"] = shown
-        with scope.overwrite_default_scope("mmpretrain"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what its own configs say in an old way
-            made: nn.Module = models.build(model)
-        return made
-
     if "model" not in config:
         raise BadValue(f"the config of {called} has no model", "a config of MMPretrain")
-    made: Any = built(build, called, given)
-    made._config, made._dataset_meta = config, _dataset_meta(config)
-    return made.eval()  # type: ignore[no-any-return]
+    try:
+        model = _build(config, given)
+    except Exception as error:  # whatever a network's constructor raises
+        told = ", ".join(f"{key}={value!r}" for key, value in given.items())
+        raise BadValue(
+            f"{called} cannot be built{f' with {told}' if told else ''}: {_reason(error)}",
+            "a classifier whose parts and arguments MMPretrain has",
+        ) from error
+    if not made_here(model):
+        raise BadValue(f"{called} is a {type(model).__name__}, which knows no classes", "a classifier")
+    made: Any = model
+    made._config, made._dataset_meta = config, {"classes": declared_classes(config)[0]}
+    return model.eval()
 
 
-def _dataset_meta(config: Any) -> dict[str, Any]:
-    """What the dataset of the test declares, such as its classes."""
-    kind = config.get("test_dataloader", {}).get("dataset", {}).get("type")
-    require("mmpretrain.datasets")
-    dataset = require("mmpretrain.registry").DATASETS.get(kind) if isinstance(kind, str) else kind
-    return dict(getattr(dataset, "METAINFO", None) or {})
+def _build(config: Any, given: dict[str, Any]) -> nn.Module:
+    models = require("mmpretrain.registry").MODELS
+    scope = require("mmengine.registry").DefaultScope
+    config.merge_from_dict(given)
+    model = dict(config.model)
+    shown = dict(model.get("data_preprocessor") or config.get("data_preprocessor") or {})
+    for part, training in ((model, "train_cfg"), (shown, "batch_augments")):
+        if training in part:  # batch augmentations are for training, and are announced
+            part[training] = None
+    model["data_preprocessor"] = shown
+    with scope.overwrite_default_scope("mmpretrain"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what its own configs say in an old way
+        made: nn.Module = models.build(model)
+    return made
 
 
-def _classes(model: nn.Module, named: tuple[str, ...] = ()) -> Classes:
-    """The checkpoint's, else the dataset's where there are as many as outputs; ImageNet's with their synonyms."""
-    declared = named or tuple((getattr(model, "_dataset_meta", None) or {}).get("classes") or ())
-    outputs = getattr(getattr(model, "head", None), "num_classes", len(declared))
-    if len(declared) != outputs:
+def _reason(error: BaseException) -> str:
+    """What a registry says, without its advice about imports and locations."""
+    said = first_line(error)
+    return (said.strip("'\"") if isinstance(error, KeyError) else said).partition(" Please check")[0].rstrip(".")
+
+
+def _classes(model: nn.Module, declared: tuple[str, ...]) -> Classes:
+    """The names where there are as many as outputs; ImageNet's with their synonyms."""
+    if len(declared) != _outputs(model, len(declared)):
         return Classes()
     imagenet = len(declared) == 1000 and declared[0].startswith("tench") and declared[-1].startswith("toilet")
     return imagenet_classes() if imagenet else Classes(tuple(map(str, declared)))
+
+
+def _outputs(model: nn.Module, otherwise: int) -> int:
+    found = getattr(getattr(model, "head", None), "num_classes", None)
+    return found if isinstance(found, int) else otherwise
+
+
+def _unfit(model: nn.Module, declared: tuple[str, ...], where: str) -> tuple[str, ...]:
+    """That names were said, and are not the network's."""
+    outputs = _outputs(model, len(declared))
+    if len(declared) == outputs:
+        return ()
+    return (f"{where} names {len(declared)} classes and the network has {outputs}: the names are not used",)
 
 
 def _file(weights: Any, called: str) -> Path:
@@ -168,13 +148,14 @@ def _file(weights: Any, called: str) -> Path:
         raise ModelUnavailable(
             f"nobody has published weights for {called}", "weights=FILE", 'or weights="none" for random weights'
         )
-    if not str(weights).startswith("http"):
+    if not str(weights).startswith(("http://", "https://")):
         return Path(weights)
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(str(weights)).path).name
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
+        checksum = _HASH.search(file.stem)
         try:
-            torch.hub.download_url_to_file(str(weights), str(file), file.stem.rpartition("-")[2], progress=False)
+            torch.hub.download_url_to_file(str(weights), str(file), checksum and checksum[1], progress=False)
         except (OSError, RuntimeError) as error:  # no network; not the bytes that were announced
             raise unavailable(called, error) from None
     return file
@@ -187,3 +168,23 @@ def _adapted(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
         for hook in module._load_state_dict_pre_hooks.values():
             hook(found, f"{name}." if name else "", {}, True, [], [], [])
     return found
+
+
+def _prefixed(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a backbone that was saved by itself, under the names that they have in the classifier."""
+    inside = {f"backbone.{key}": value for key, value in state.items()}
+    own = model.state_dict().keys()
+    return inside if not own & state.keys() and own & inside.keys() else state
+
+
+def _with_head(model: nn.Module, state: dict[str, Tensor], name: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """A whole backbone without the head beside the random weights that the head has; and what to know of it."""
+    own = model.state_dict()
+    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    if not missing or any(key.startswith("backbone.") for key in missing):
+        return state, ()
+    parts = " and no ".join(dict.fromkeys(key.partition(".")[0] for key in missing))
+    remark = f"{name} holds no {parts}: random weights stand there, so classes and scores mean nothing"
+    return {**{key: value for key, value in state.items() if key in own}, **{key: own[key] for key in missing}}, (
+        remark,
+    )

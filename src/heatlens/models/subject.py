@@ -21,7 +21,7 @@ from .layouts import Layout, Reading
 from .likeness import Reader, likeness
 from .stages import blocks
 
-_PREPROCESSING = ("mean", "std", "size", "resize", "interpolation", "shorter_side")
+_PREPROCESSING = ("mean", "std", "size", "resize", "interpolation", "shorter_side", "transparency")
 _READING = ("prefix_tokens", "grid", "patch", "channels_last")
 OVERRIDES = (*_PREPROCESSING, *_READING, "classes", "layers")
 """What a person may say about a model instead of what its library declares."""
@@ -159,6 +159,8 @@ class Subject:
         shown = {key: _numbers(key, given[key]) for key in _PREPROCESSING if key in given}
         if "size" in shown and "shorter_side" not in shown:
             shown["shorter_side"] = None
+        if "resize" in shown:
+            shown["cut"] = None
         read = {key: _numbers(key, given[key]) for key in _READING if key in given}
         layers = given.get("layers", self.layers)
         if "classes" in given and self.reader is not None:
@@ -170,14 +172,22 @@ class Subject:
             classes=classes_of(given["classes"]) if "classes" in given else self.classes,
             layers=several(layers),
             assumed=() if shown else self.assumed,
-            any_size=self.any_size and "size" not in shown,
+            any_size=self.any_size and not {"size", "resize"} & shown.keys(),
             _found={},
         )
 
 
 def whole(photo: Photo, preprocessing: Preprocessing) -> Preprocessing:
-    """For a model that takes any proportions: nothing is cut away; the shorter side becomes as long as declared."""
+    """For a model that takes any proportions: nothing is cut away; the shorter side becomes as long as declared.
+
+    A photo that is to fit in (padded where the proportions are fixed) becomes as large as fits: one side of the size is
+    for the photo's longer side, one for the shorter, as MMCV has it.
+    """
     short, long = sorted((photo.height, photo.width))
+    if preprocessing.resize == "pad":
+        factor = min(max(preprocessing.size) / long, min(preprocessing.size) / short)
+        size = int(photo.height * factor + 0.5), int(photo.width * factor + 0.5)
+        return replace(preprocessing, size=size, resize="squash", shorter_side=None)
     side = preprocessing.shorter_side if isinstance(preprocessing.shorter_side, int) else short
     lengths = {short: side, long: int(side * long / short)} if short != long else {short: side}
     size = lengths[photo.height], lengths[photo.width]
