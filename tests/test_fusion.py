@@ -6,7 +6,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatlens.errors import BadValue, HeatlensError, UnknownName
-from heatlens.fusion import FUSIONS, find_fusion, maximum, mean, poly, product, tanh_maximum
+from heatlens.fusion import FUSIONS, find_fusion, fused, maximum, mean, poly, product, stretched_mean, tanh_maximum
+
+
+def fuse(name: str, maps: list[Tensor]) -> Tensor:
+    """Maps of one size by the fusion of that name."""
+    return fused(FUSIONS[name], maps, tuple(maps[0].shape[1:]))
+
 
 HALF = torch.tensor([[[-4.0, 2.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
 OTHER = torch.tensor([[[1.0, 5.0], [3.0, 3.0]], [[2.0, 0.0], [1.0, -8.0]]])
@@ -15,6 +21,22 @@ OTHER = torch.tensor([[[1.0, 5.0], [3.0, 3.0]], [[2.0, 0.0], [1.0, -8.0]]])
 def test_mean_gives_every_layer_the_same_say_and_keeps_signs() -> None:
     expected = torch.tensor([[[-0.4, 0.75], [0.425, 0.3]], [[0.125, 0.0], [0.0625, -0.5]]])
     torch.testing.assert_close(mean([HALF, OTHER]), expected)
+
+
+def test_the_stretched_mean_begins_at_the_lowest_value_of_every_layer() -> None:
+    """On paper: ReLU(HALF) is 0 2 1 0, stretched 0 1 .5 0; OTHER 1 5 3 3 becomes 0 1 .5 .5; the mean 0 1 .5 .25."""
+    whole = fuse("stretched_mean", [HALF, OTHER])
+    torch.testing.assert_close(whole[0], torch.tensor([[0.0, 1.0], [0.5, 0.25]]))
+    torch.testing.assert_close(whole[1], torch.tensor([[1.0, 0.0], [0.5, 0.0]]))
+
+
+def test_layers_are_stretched_before_they_are_enlarged() -> None:
+    deep, shallow = torch.tensor([[[2.0, 4.0]]]), torch.rand(1, 4, 8, generator=torch.Generator().manual_seed(0)) + 1
+    low, high = shallow.min(), shallow.max()
+    enlarged = F.interpolate(torch.tensor([[[[0.0, 1.0]]]]), (4, 8), mode="bilinear")[0]
+    both = (enlarged + (shallow - low) / (high - low)) / 2
+    expected = (both - both.min()) / (both.max() - both.min())
+    torch.testing.assert_close(fused(stretched_mean, [shallow, deep], (4, 8)), expected)
 
 
 def test_maximum_is_of_what_is_positive() -> None:
@@ -40,7 +62,7 @@ def test_gamma_is_two() -> None:
 
 @pytest.mark.parametrize("name", [name for name in FUSIONS if name != "poly"])
 def test_the_order_of_layers_does_not_matter(name: str) -> None:
-    torch.testing.assert_close(FUSIONS[name]([HALF, OTHER]), FUSIONS[name]([OTHER, HALF]))
+    torch.testing.assert_close(fuse(name, [HALF, OTHER]), fuse(name, [OTHER, HALF]))
 
 
 @pytest.mark.parametrize("name", FUSIONS)
@@ -48,16 +70,16 @@ def test_the_order_of_layers_does_not_matter(name: str) -> None:
 def test_any_rank_and_a_batch_is_its_images(name: str, shape: tuple[int, ...]) -> None:
     generator = torch.Generator().manual_seed(0)
     maps = [torch.randn(shape, generator=generator) for _ in range(3)]
-    fused = FUSIONS[name](maps)
-    alone = torch.cat([FUSIONS[name]([m[i : i + 1] for m in maps]) for i in range(2)])
-    torch.testing.assert_close(fused, alone)
-    assert fused.shape == shape
+    whole = fuse(name, maps)
+    alone = torch.cat([fuse(name, [m[i : i + 1] for m in maps]) for i in range(2)])
+    torch.testing.assert_close(whole, alone)
+    assert whole.shape == shape
 
 
 @pytest.mark.parametrize("name", FUSIONS)
 @pytest.mark.parametrize("scale", [1e-8, 1e8])
 def test_the_units_of_a_layer_do_not_show(name: str, scale: float) -> None:
-    torch.testing.assert_close(FUSIONS[name]([scale * HALF, OTHER]), FUSIONS[name]([HALF, OTHER]))
+    torch.testing.assert_close(fuse(name, [scale * HALF, OTHER]), fuse(name, [HALF, OTHER]))
 
 
 @pytest.mark.parametrize("name", FUSIONS)
@@ -65,7 +87,7 @@ def test_blank_layers_stay_blank_and_maps_are_not_modified(name: str) -> None:
     maps = [torch.zeros(1, 2, 2), torch.zeros(1, 2, 2)]
     assert (FUSIONS[name](maps) == 0).all()
     before = HALF.clone()
-    FUSIONS[name]([HALF, OTHER])
+    fuse(name, [HALF, OTHER])
     assert torch.equal(HALF, before)
 
 

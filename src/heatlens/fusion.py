@@ -1,6 +1,7 @@
 """The maps of several layers to one map: each a function of maps `(n, *space)`, resized to one size beforehand.
 
-A fusion marked `native` is given the maps at the sizes of their layers instead, from shallow to deep.
+A fusion marked `native` is given the maps at the sizes of their layers instead, from shallow to deep; one marked with
+`each` is given what that makes of each map at the size of its layer.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,10 +25,39 @@ def native(fusion: Fusion) -> Fusion:
     return fusion
 
 
+def each(own: Callable[[Maps], Maps]) -> Callable[[Fusion], Fusion]:
+    """Marks a fusion of what `own` makes of each map before it is resized."""
+
+    def mark(fusion: Fusion) -> Fusion:
+        fusion.each = own  # type: ignore[attr-defined]
+        return fusion
+
+    return mark
+
+
+def fused(fusion: Fusion, maps: Sequence[Maps], size: tuple[int, ...]) -> Maps:
+    """One map of `size` from those of several layers, each at the size of its layer, from shallow to deep."""
+    if getattr(fusion, "native", False):
+        return resize_maps(fusion(maps), size)
+    own = getattr(fusion, "each", None)
+    return fusion([resize_maps(m if own is None else own(m), size) for m in maps])
+
+
+def stretched(m: Maps) -> Maps:
+    """(ReLU(M) - min) / (max - min)."""
+    return unit_range(relu(m), 1)
+
+
 def mean(maps: Sequence[Maps], *, weights: tuple[float, ...] = ()) -> Maps:
     """sum_l  a_l M_l / max |M_l|, a = weights / sum of weights: without weights all have the same say; signs stay."""
     say = _say(weights, maps)
     return torch.stack([a * unit_scale(m) for a, m in zip(say, maps, strict=True)]).sum(0)
+
+
+@each(stretched)
+def stretched_mean(maps: Sequence[Maps]) -> Maps:
+    """mean_l  (ReLU(M_l) - min) / (max - min), each at its layer's size; stretched again: pytorch-grad-cam's mean."""
+    return unit_range(torch.stack(list(maps)).mean(0), 1)
 
 
 def maximum(maps: Sequence[Maps]) -> Maps:
@@ -81,6 +111,7 @@ FUSIONS: MappingProxyType[str, Fusion] = MappingProxyType(
         "geometric": geometric,
         "tanh_maximum": tanh_maximum,
         "poly": poly,
+        "stretched_mean": stretched_mean,
     }
 )
 

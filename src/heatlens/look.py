@@ -12,6 +12,7 @@ from .engine.evidence import Evidence
 from .engine.inputs import Inputs
 from .engine.scene import Options, Scene, View
 from .errors import BadValue, NotFinite, ScoreIndifferent
+from .fusion import fused
 from .models.subject import Subject
 from .notation import Maps, resize_maps, unit_scale
 from .notes import blank, guessed
@@ -165,9 +166,7 @@ def _map(subject: Subject, view: View, recipe: Recipe, upsample: bool) -> Maps:
         found.append(maps)
     if len(found) == 1:
         return resize_maps(found[0], size) if upsample else found[0]
-    if getattr(recipe.fusion, "native", False):
-        return resize_maps(recipe.fusion(found), size)
-    return recipe.fusion([resize_maps(maps, size) for maps in found])
+    return fused(recipe.fusion, found, size)
 
 
 def _with_advice(error: ScoreIndifferent, subject: Subject, view: View, layer: str) -> ScoreIndifferent:

@@ -5,9 +5,9 @@ from dataclasses import replace
 from itertools import chain
 
 from .engine.inputs import Inputs
+from .fusion import fused
 from .models.stages import convolutions, stages
 from .models.subject import Subject
-from .notation import resize_maps
 from .recipe import Recipe
 from .seen import Seen
 
@@ -29,7 +29,7 @@ def together(asked: Sequence[Recipe], seen: Seen, size: tuple[int, ...]) -> Seen
             notes.append(seen.notes[its.start])
             continue
         by_target = zip(*seen.maps[its], strict=True)
-        maps.append([recipe.fusion([resize_maps(m, size) for m in parts]) for parts in by_target])
+        maps.append([fused(recipe.fusion, parts, size) for parts in by_target])
         notes.append([list(dict.fromkeys(chain(*said))) for said in zip(*seen.notes[its], strict=True)])
     return replace(seen, recipes=recipes, maps=maps, notes=notes)
 

@@ -42,6 +42,8 @@ def by_hand(layer: nn.Module, score: int) -> Tensor:
         ([NET.layer3[-1].conv2], NET.layer3[-1].conv2),
         (-1, NET.layer4),
         ("-1", NET.layer4),
+        ("layer3[-1].conv2", NET.layer3[-1].conv2),
+        ("layer3[0]", NET.layer3[0]),
         ("stage:-2", NET.layer3),
     ],
     ids=lambda given: str(given) if isinstance(given, int | str) else type(given).__name__,
@@ -77,6 +79,15 @@ def test_a_range_of_names_is_of_one_depth_and_a_range_of_numbers_is_everything_b
     assert named("layer3.1..layer4.0") == ("layer3.1", "layer4.0")
     assert named("3..5") == named(3, 4, 5)
     assert SUBJECT.named_layers(range(3, 6), IMAGES) == named("3..5")
+
+
+def test_indices_are_read_as_python_reads_them() -> None:
+    assert named("layer3[-2].bn1", "layer3[0]..layer4[-1]") == (
+        "layer3.0.bn1", "layer3.0", "layer3.1", "layer4.0", "layer4.1",
+    )  # fmt: skip
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Sequential(nn.ReLU(), nn.Conv2d(4, 4, 3)))
+    subject = heatlens.load(net, size=16)
+    assert subject.named_layers(["[-1]", "[-1][0]"], torch.rand(1, 3, 16, 16)) == ("1", "1.0")
 
 
 def test_each_layer_comes_once() -> None:
@@ -118,6 +129,9 @@ def test_a_recipe_keeps_what_was_asked_and_the_answer_says_the_names() -> None:
         ("layer2..layer3.0", "one depth"),
         ("layer2..layer9", "two names of one depth"),
         ("layer2..fc", "'fc' has no map"),
+        ("layer4[2]", "'layer4' has 2 parts"),
+        ("layer5[-1].conv2", "there is no list of layers 'layer5'"),
+        ("fc[0]", "there is no list of layers 'fc'"),
     ],
     ids=str,
 )

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 import heatlens
 from heatlens.cli import cli
 from heatlens.errors import LayerNotReached, LayoutUnclear, ScoreIndifferent
+from heatlens.models.layers import list_layers
 from networks import lively
 
 VIT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
@@ -77,3 +78,23 @@ def test_an_untrained_head_of_zeros_is_named() -> None:
     assert told.exit_code == 0
     assert "* " not in told.output
     assert told.output.endswith("no layer has places that still reach the score (untrained heads may be zero)\n")
+
+
+@pytest.mark.parametrize(("said", "words"), [
+    ({"prefix_tokens": 2}, "197 tokens do not show which grid they lie on; declared are prefix_tokens=2"),
+    ({"prefix_tokens": 0}, "declared are prefix_tokens=0"),
+    ({"grid": (15, 15)}, r"declared are prefix_tokens=1, grid=\(15, 15\)"),
+])  # fmt: skip
+def test_tokens_that_are_not_as_declared_move_no_layer(said: dict[str, Any], words: str) -> None:
+    """The patch embedding, which has no prefix, would be left; a method at a layer that is named refuses as well."""
+    subject = heatlens.load("timm/vit_tiny_patch16_224", "none", **said)
+    with pytest.raises(LayoutUnclear, match=words):
+        subject.default_layers()
+    assert not any(layer.recommended for layer in list_layers(subject.model, (subject.blank(),), {}, subject.reading))
+    with pytest.raises(LayoutUnclear):
+        heatlens.attribute(subject, torch.rand(1, 3, 224, 224), target=1, layers="blocks.11.norm1")
+
+
+def test_a_grid_of_other_proportions_is_a_persons_word() -> None:
+    subject = heatlens.load("timm/vit_tiny_patch16_224", "none", grid=(7, 28))
+    assert subject.default_layers() == ("blocks.11.norm1",)

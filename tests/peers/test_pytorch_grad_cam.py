@@ -109,3 +109,14 @@ def test_flip_smoothing() -> None:
     theirs = the_peer("GradCAM", model, "layer3", images.clone(), ClassifierOutputTarget(5), aug_smooth=True)
     correlation = torch.corrcoef(torch.stack([resize_maps(ours, (96, 96)).flatten(), theirs.flatten()]))[0, 1]
     assert correlation > 0.999, float(correlation)
+
+
+@pytest.mark.parametrize("method", ["layer_cam", "grad_cam", "hires_cam"])
+def test_several_layers_as_the_peer_and_vis_cam_mean_them(method: str) -> None:
+    model, images = torchvision_model("resnet18", size=96)
+    layers = ["layer2", "layer3", "layer4"]
+    ours = heatlens.attribute(model, images, method=method, target=5, layers=layers, fuse="stretched_mean")
+    kind = getattr(peer, SAME[method][0])
+    with kind(model=model, target_layers=[model.get_submodule(name) for name in layers]) as cam:
+        theirs = cam(input_tensor=images.clone(), targets=[ClassifierOutputTarget(5)] * len(images))
+    torch.testing.assert_close(ours, torch.from_numpy(theirs), rtol=0, atol=1e-4)

@@ -1,5 +1,6 @@
 """Options that several commands share: which model, and what a person knows better about it."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,6 +33,7 @@ _SECTIONS = {
     "Running": ("engine", "workers", "address", "seed", "part_size", "device", "batch_size", "precision", "compile"),
 }
 
+_PAIR = re.compile(r"[A-Za-z_][\w.]*=")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MODEL_OPTIONS = (
@@ -41,11 +43,19 @@ _MODEL_OPTIONS = (
     click.option("--size", metavar="N|HxW", help="Size of the model's input."),
     click.option("--resize", type=click.Choice(["crop", "squash", "pad"]), help="How the photo is fitted."),
     click.option("--interpolation", metavar="NAME", help="bilinear, bicubic, nearest, …"),
+    click.option(
+        "--transparency", type=click.Choice(["white", "dropped"]), help="What transparent pixels show the model."
+    ),
     click.option("--class-names", metavar="FILE", help="Class names, one per line."),
     click.option("--prefix-tokens", type=int, metavar="N", help="Class, distillation and register tokens."),
     click.option("--grid", metavar="HxW", help="Grid of the patch tokens."),
     click.option("--config", metavar="FILE", help="MMPretrain: the config file of the model."),
-    click.option("--cfg-options", multiple=True, metavar="KEY=VAL", help="MMPretrain: model.head.num_classes=3, …"),
+    click.option(
+        "--cfg-options",
+        multiple=True,
+        metavar="KEY=VAL …",
+        help="MMPretrain: model.head.num_classes=3, KEY=a,b, KEY=[(a,b)] …",
+    ),
     click.option("--model-arg", multiple=True, metavar="KEY=VALUE", help="Argument of the model, e.g. pad_type=same."),
     click.option(
         "--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one."
@@ -81,6 +91,7 @@ def load_options(options: dict[str, Any]) -> dict[str, Any]:
         "grid": _numbers("grid", options["grid"], int),
         "resize": options["resize"],
         "interpolation": options["interpolation"],
+        "transparency": options["transparency"],
         "prefix_tokens": options["prefix_tokens"],
         "classes": _lines(options["class_names"]),
     }
@@ -89,12 +100,19 @@ def load_options(options: dict[str, Any]) -> dict[str, Any]:
     if options["config"]:
         given["config"] = options["config"]
     if options["cfg_options"]:
-        given["cfg_options"] = _typed(pairs("--cfg-options", options["cfg_options"]))
+        from ..models.configs import parsed_options
+
+        pairs("--cfg-options", options["cfg_options"])
+        given["cfg_options"] = parsed_options(options["cfg_options"])
     return {**given, **_typed(arguments)}
 
 
 class Sections(click.Command):
     """A command whose options are listed by what they are about."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Several KEY=VAL may follow one --cfg-options, as MMPretrain's own tools have it."""
+        return super().parse_args(ctx, _each_with("--cfg-options", args))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {title: [] for title in (*_SECTIONS, "Model", "Other")}
@@ -107,6 +125,17 @@ class Sections(click.Command):
             if sections[title]:
                 with formatter.section(title):
                     formatter.write_dl(sections[title], col_max=26)
+
+
+def _each_with(option: str, args: list[str]) -> list[str]:
+    """The words with the option before each KEY=VAL that follows it; what is a file stays a photo."""
+    said: list[str] = []
+    inside = False
+    for word in args:
+        another = inside and _PAIR.match(word) is not None and not Path(word).exists()
+        said += [option, word] if another and said[-1] != option else [word]
+        inside = word == option or another
+    return said
 
 
 def pairs(option: str, given: tuple[str, ...]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Layers as people name them: by name, as a module, by number, by stage, `all`, or from one to another."""
 
+import re
 from collections.abc import Callable, Sequence
 from operator import index
 from typing import Any
@@ -9,6 +10,7 @@ from torch import nn
 from ..engine.capture import find_layers
 from ..errors import BadValue
 
+_INDEX = re.compile(r"\[(-?\d+)\]")
 Named = str | int | nn.Module
 """How one layer, or a group of them, is named."""
 Known = Callable[[], Sequence[str]]
@@ -29,7 +31,9 @@ def several(layers: Any) -> tuple[Named, ...]:
 
 def needs_no_pass(model: nn.Module, layer: Named) -> bool:
     """Whether this is one layer, whatever the model does with an input."""
-    return isinstance(layer, nn.Module) or layer in dict(model.named_modules())
+    text = str(layer)
+    one = layer in dict(model.named_modules()) or (_INDEX.search(text) and ".." not in text)
+    return isinstance(layer, nn.Module) or bool(one)
 
 
 def chosen(model: nn.Module, asked: Sequence[Named], numbered: Known, stages: Known) -> tuple[str, ...]:
@@ -41,7 +45,7 @@ def chosen(model: nn.Module, asked: Sequence[Named], numbered: Known, stages: Kn
     names = {module: name for name, module in model.named_modules()}
     own = set(names.values()) - {""}
     found: list[str] = []
-    for one in asked:
+    for one in (_dotted(one, model) if isinstance(one, str) else one for one in asked):
         if isinstance(one, nn.Module):
             found.append(_name(one, names, model))
         elif not isinstance(one, str):
@@ -53,6 +57,20 @@ def chosen(model: nn.Module, asked: Sequence[Named], numbered: Known, stages: Kn
     unique = tuple(dict.fromkeys(found))
     find_layers(model, unique)
     return unique
+
+
+def _dotted(text: str, model: nn.Module) -> str:
+    """`blocks[-1].norm1`, as in Python, spelt like the names of modules: `blocks.11.norm1`."""
+    while (found := _INDEX.search(text)) is not None:
+        owner = text[: found.start()].rpartition("..")[2]
+        parts: Any = dict(model.named_modules()).get(owner)
+        length = len(parts) if hasattr(parts, "__len__") else 0
+        place = int(found[1]) + length * (int(found[1]) < 0)
+        if not 0 <= place < length:
+            has = f"{owner!r} has {length} parts" if length else f"there is no list of layers {owner!r}"
+            raise BadValue(f"the layer {text!r}: {has}", "a list of the model and a number inside it", _LISTED)
+        text = f"{text[: found.start()]}.{place}{text[found.end() :]}".removeprefix(".")
+    return text
 
 
 def _name(module: nn.Module, names: dict[nn.Module, str], model: nn.Module) -> str:

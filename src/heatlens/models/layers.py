@@ -1,5 +1,6 @@
 """Every layer of a model, and which one to look at: the last whose map still carries gradient."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -63,7 +64,10 @@ def recommended_layer(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str,
     """The layer that is explained when nobody names one; `LayoutUnclear` where no layer has a space."""
     inputs = Inputs(args, kwargs)
     with evaluating(model):
-        best = recommend(model, inputs, reading, *survey(model, inputs))
+        found, outputs = survey(model, inputs)
+        best = recommend(model, inputs, reading, found, outputs)
+    if best is None and (misread := _misread(found, inputs, reading)) is not None:
+        raise misread
     if best is None and (zeros := _all_zero(model)):
         raise LayoutUnclear(
             f"the weights {zeros[-1]!r} of {type(model).__name__} are all zero, so its scores depend on no layer",
@@ -88,7 +92,7 @@ def _all_zero(model: nn.Module) -> list[str]:
 def recommend(model: nn.Module, inputs: Inputs, reading: Reading, found: list[Found], outputs: Tree) -> str | None:
     """The layer to look at among those that were found, if there is one."""
     candidates = list(_candidates(found, inputs, reading, outputs))
-    if not candidates:
+    if not candidates or _misread(found, inputs, reading) is not None:
         return None
     tokens = isinstance(layout_of(candidates[0], inputs, reading), Tokens)
     if not tokens and candidates[0].bare:
@@ -98,6 +102,21 @@ def recommend(model: nn.Module, inputs: Inputs, reading: Reading, found: list[Fo
         if (reached := _last_reached(model, inputs, reading, names)) is not None:
             return reached
     return None if tokens else candidates[0].name
+
+
+def _misread(found: list[Found], inputs: Inputs, reading: Reading) -> LayoutUnclear | None:
+    """Why the tokens of most layers cannot be read as it is declared: what is left is the embedding before them."""
+    sequences = [f for f in found if f.trained and len(f.shape) == 3 and inputs.batch in f.shape[:2]]
+    if not sequences or (reading.prefix_tokens is None and reading.grid is None):
+        return None
+    (usual, _), *_ = Counter(f.shape for f in sequences).most_common()
+    one = next(f for f in sequences if f.shape == usual)
+    try:
+        reading.layout(one.name, one.shape, inputs.batch, tuple(inputs.images.shape[2:]))
+    except LayoutUnclear as error:
+        said = f"prefix_tokens={reading.prefix_tokens}, grid={reading.grid}"
+        return LayoutUnclear(f"{error.got}; declared are {said}", error.expected, error.do)
+    return None
 
 
 def _candidates(found: list[Found], inputs: Inputs, reading: Reading, outputs: Tree) -> Iterator[Found]:
@@ -115,7 +134,8 @@ def _candidates(found: list[Found], inputs: Inputs, reading: Reading, outputs: T
         said = torch.empty(layer.shape, device="meta")
         if layout is None or layout.to_stack(said).shape[1] == classes:
             continue
-        if _alike(space_of(layer, inputs, reading), tuple(inputs.images.shape[2:])):
+        declared = reading.grid is not None and isinstance(layout, Tokens)
+        if declared or _alike(space_of(layer, inputs, reading), tuple(inputs.images.shape[2:])):
             yield layer
 
 
