@@ -69,7 +69,7 @@ def _forward(subject: Subject, item: Item) -> float:
 
 def _asked(subject: Subject, item: Item, recipe: str, metric: str) -> Callable[[], Any]:
     photo, truth = read_photo(item.photo), item.truth(subject.classes)
-    asked = recipes(recipe, {}, None, None, None)
+    asked = recipes(recipe, {})
     return lambda: measured(subject, [photo], asked, [find_criterion(metric)], [truth], target=truth.label)
 
 

@@ -49,7 +49,7 @@ def studies(names: tuple[str, ...], chosen: tuple[str, ...], limit: int | None, 
     difficult = _some(whole, hard, 0)
     few = _some(whole, {item.name for item in difficult.items[::2]}, 50)
     quick, slow, slowest = _by_cost([Recipe(name) for name in chosen or heatlens.methods()])
-    shipped = recipes(["grad_cam", *RECIPES], {}, None, None, None)
+    shipped = recipes(["grad_cam", *RECIPES], {})
     every = tuple(model.name for model in networks())
     rest = tuple(name for name in every if name != CHOSEN_WITH)
     first, places = (CHOSEN_WITH,), ("label", PLACES)

@@ -19,9 +19,9 @@ import click
 import heatlens
 from heatlens.averaging import AVERAGES
 from heatlens.errors import HeatlensError
-from heatlens.evaluate.request import recipe_in_full
 from heatlens.fusion import FUSIONS
 from heatlens.measuring import METRIC_EVIDENCE, Metric, all_metrics, worded
+from heatlens.naming import recipe_in_full
 from heatlens.recipe import RECIPES
 from heatlens.registry import EVIDENCE, METHODS, Entry, needs, settings, spelling
 from heatlens.targets import KINDS, WRITTEN

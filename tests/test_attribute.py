@@ -2,12 +2,16 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 import heatlens
+from heatlens import Recipe
+from heatlens.averaging import Flips, find_average
 from heatlens.errors import BadValue, HeatlensError
+from heatlens.naming import counted
 from heatlens.targets import Logit
 from networks import Gap
 
@@ -294,3 +298,153 @@ def test_targets_and_negative_evidence() -> None:
     assert torch.allclose(of("sum:1+2"), of(1) + of(2), atol=1e-6)
     assert torch.allclose(of("contrast:1,against=0+2,gamma=0.5"), of(1) - 0.25 * (of(0) + of(2)), atol=1e-6)
     assert torch.equal(of(Logit(3)), of(3))
+
+
+class TestEveryMapIsReturned:
+    """A list of methods gives a map for each, in the order asked, under names that tell them apart."""
+
+    def got(self, *methods: Any, **options: Any) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = heatlens.attribute(
+            gap(), images(), method=list(methods), target=1, **{"layers": "relu", **options}
+        )
+        return found
+
+    def test_two_recipes_of_one_method(self) -> None:
+        at = [Recipe("grad_cam", layers=(name,)) for name in ("relu", "body.0")]
+        found = self.got(*at, layers=None)
+        assert list(found) == ["grad_cam layers=relu", "grad_cam layers=body.0"]
+        for layer, maps in zip(("relu", "body.0"), found.values(), strict=True):
+            assert torch.equal(maps, heatlens.attribute(gap(), images(), target=1, layers=layer))
+
+    def test_only_what_differs_and_is_not_as_usual_is_said(self) -> None:
+        plain, averaged, centred = (
+            Recipe("eigen_cam", layers=("relu", "body.0"), **how)
+            for how in (
+                {},
+                {"average": "noise:samples=3,sigma=0.1"},
+                {"settings": (("centred", True),), "fuse": "product"},
+            )
+        )
+        assert list(self.got(plain, averaged, centred, "grad_cam", layers=None)) == [
+            "eigen_cam",
+            "eigen_cam average=noise:samples=3,sigma=0.1",
+            "eigen_cam:centred=True fuse=product",
+            "grad_cam",
+        ]
+        values = [Recipe("eigen_cam", (("centred", value),), ("relu",)) for value in (True, False)]
+        assert list(self.got(*values, layers=None)) == ["eigen_cam:centred=True", "eigen_cam"]
+        found = self.got(*(Recipe("fem", average=Flips(f)) for f in ((1.0,), (0.5, 1.0))), layers=None)
+        assert list(found) == ["fem average=flips:factors=1.0", "fem average=flips:factors=0.5+1.0"]
+        assert find_average("flips:factors=0.5+1.0") == Flips((0.5, 1.0))
+
+    def test_two_lambdas_and_two_functions_of_one_name(self) -> None:
+        def first() -> Any:
+            def mine(activations: Tensor) -> Tensor:
+                return activations.amax(1)
+
+            return mine
+
+        def second() -> Any:
+            def mine(activations: Tensor) -> Tensor:
+                return activations.amin(1)
+
+            return mine
+
+        found = self.got(
+            lambda activations: activations.sum(1), first(), lambda activations: activations.mean(1), second()
+        )
+        assert list(found) == ["<lambda>", "mine", "<lambda>-2", "mine-2"]
+        said = gap().relu(gap().body(images()))
+        for maps, expected in zip(found.values(), (said.sum(1), said.amax(1), said.mean(1), said.amin(1)), strict=True):
+            assert torch.allclose(maps, nn.functional.interpolate(expected[:, None], (12, 16), mode="bilinear")[:, 0])
+
+    def test_one_asked_twice_is_there_twice(self) -> None:
+        found = self.got("grad_cam", "GradCAM", "fem", "grad-cam")
+        assert list(found) == ["grad_cam", "grad_cam-2", "fem", "grad_cam-3"]
+        assert torch.equal(found["grad_cam"], found["grad_cam-3"])
+
+    def test_names_that_look_counted_stay_theirs(self) -> None:
+        assert counted(["a", "a-2", "a", "a"]) == ["a", "a-2", "a-3", "a-4"]
+
+    def test_recipes_with_parts(self) -> None:
+        parts = Recipe("grad_cam", layers=("relu",)), Recipe("layer_cam", layers=("body.0",))
+        mine = [Recipe("mine", parts=parts, fuse=fuse) for fuse in ("mean", "product")]
+        assert list(self.got(*mine, "fast", layers=None)) == ["mine fuse=mean", "mine fuse=product", "fast"]
+
+
+class TestAMapOfEachLayer:
+    def test_of_one_method_by_the_layers_names(self) -> None:
+        model, x = gap(), images()
+        found = heatlens.attribute(model, x, layers=["relu", "body.0"], fuse=None, target=1)
+        assert list(found) == ["relu", "body.0"]
+        for layer, maps in found.items():
+            assert torch.equal(maps, heatlens.attribute(model, x, layers=layer, target=1))
+        native = heatlens.attribute(model, x, layers=["relu", "body.0"], fuse="none", target=1, upsample=False)
+        assert [tuple(maps.shape[1:]) for maps in native.values()] == [(6, 8), (12, 16)]
+
+    def test_however_the_layers_are_named_and_in_one_pass(self) -> None:
+        model, x, passes = gap(), images(), []
+        heatlens.attribute(model, x)  # the layers are found
+        for layers, names in (
+            ("all", ["body.0", "body.1", "body.2", "body.3", "body", "relu"]),
+            ([model.relu, model.body[0]], ["relu", "body.0"]),
+            ([0, -1], ["body.0", "relu"]),
+            ("0..2", ["body.0", "body.1", "body.2"]),
+            ("stage:-2..-1", ["body.1", "body"]),
+            ("relu", ["relu"]),
+            (None, ["body"]),
+        ):
+            assert list(heatlens.attribute(model, x, layers=layers, fuse=None, target=0)) == names
+        handle = model.head.register_forward_hook(lambda *_: passes.append(1))
+        subject = heatlens.load(model, layers=("relu",))
+        heatlens.attribute(subject, x, layers=["relu", "body.0"], method=["grad_cam", "fem"], fuse=None, target=0)
+        handle.remove()
+        assert len(passes) == 1
+
+    def test_of_several_methods(self) -> None:
+        model, x = gap(), images()
+        found = heatlens.attribute(model, x, layers=["relu", "body.0"], method=["grad_cam", "fem"], fuse=None, target=1)
+        assert list(found) == [f"{m} layers={layer}" for m in ("grad_cam", "fem") for layer in ("relu", "body.0")]
+        assert torch.equal(found["fem layers=body.0"], heatlens.attribute(model, x, layers="body.0", method="fem"))
+
+    def test_the_layers_that_a_method_is_meant_for(self) -> None:
+        found = heatlens.attribute(gap(), images(), method="zoom_cam", fuse=None, target=1)
+        assert list(found) == ["body.0", "body.3"]
+
+    def test_of_a_recipe_and_of_its_parts(self) -> None:
+        model, x = gap(), images()
+        parts = Recipe("grad_cam", layers=("relu",)), Recipe("layer_cam", layers=("body.0", "relu"), fuse=None)
+        fused = heatlens.attribute(model, x, method=Recipe("mine", parts=parts, fuse="mean"), target=1)
+        apart = heatlens.attribute(model, x, method=Recipe("mine", parts=parts, fuse=None), target=1)
+        assert list(apart) == ["grad_cam", "layer_cam layers=body.0", "layer_cam layers=relu"]
+        scaled = [maps / maps.abs().amax((1, 2), keepdim=True) for maps in apart.values()]
+        assert torch.allclose(fused, torch.stack(scaled).mean(0), atol=1e-6)
+
+    def test_the_usual_fusion_is_what_it_was(self) -> None:
+        model, x, at = gap(), images(), ["relu", "body.0"]
+        usual = heatlens.attribute(model, x, layers=at, target=1)
+        assert torch.equal(usual, heatlens.attribute(model, x, layers=at, target=1, fuse="mean"))
+        assert torch.equal(usual, heatlens.attribute(model, x, layers=at, target=1, fuse="auto"))
+        zoom = heatlens.attribute(model, x, method="zoom_cam", layers=at, target=1)
+        assert torch.equal(zoom, heatlens.attribute(model, x, method="zoom_cam", layers=at, target=1, fuse="maximum"))
+
+    def test_explain_gives_one_after_the_other(self) -> None:
+        pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
+        subject = heatlens.load(gap(), size=32, mean=0.5, std=0.5)
+        found = heatlens.explain(
+            subject, pixels, method=["grad_cam", "fem"], target=[0, 1], layers=["relu", "body.0"], fuse=None
+        )
+        assert [(e.method, e.recipe.layers, e.index) for e in found] == [
+            (method, (layer,), index) for method in ("grad_cam", "fem") for layer in ("relu", "body.0")
+            for index in (0, 1)
+        ]  # fmt: skip
+        (again,) = heatlens.explain(subject, pixels, method=[found[2].recipe], target=0)
+        assert np.array_equal(again.raw, found[2].raw)
+        assert isinstance(heatlens.explain(subject, pixels, layers="relu", fuse=None), list)
+        values = heatlens.measure(subject, pixels, "complexity", layers=["relu", "body.0"], fuse=None)
+        assert len(values) == 2
+
+
+def test_no_method_at_all() -> None:
+    with pytest.raises(BadValue, match="no method"):
+        heatlens.attribute(gap(), images(), method=[])

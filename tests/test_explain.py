@@ -14,7 +14,7 @@ import heatlens
 from heatlens import Explanation, Subject
 from heatlens.errors import BadPhoto, BadValue, EvidenceMissing, HeatlensError, NotFinite, ScoreIndifferent
 from heatlens.images import Preprocessing
-from heatlens.targets import Classes
+from heatlens.targets import Classes, Region
 from networks import Gap
 
 NAMES = ("cat", "dog", "cow", "hen")
@@ -179,9 +179,119 @@ class TestPlace:
 
     def test_a_photo_that_is_none_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "text.png").write_text("not a photo")
-        for bad in (tmp_path / "text.png", tmp_path / "gone.png", tmp_path, 3, None):
+        (tmp_path / "empty").mkdir()
+        nothing = (tmp_path / "empty", str(tmp_path / "*.jpg"), 3, None, {"a": 1})
+        for bad in (tmp_path / "text.png", tmp_path / "gone.png", *nothing):
             with pytest.raises(BadPhoto):
                 heatlens.explain(subject(), bad)
+
+
+class TestSeveral:
+    """Photos by folder, pattern, list or generator; one that fails loses none of the others."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        for name, size in (("a.png", (24, 30)), ("b.png", (40, 20)), ("c.jpg", (16, 16))):
+            Image.fromarray(photo(*size)).save(tmp_path / name)
+        return tmp_path
+
+    def named(self, found: list[Any]) -> list[str]:
+        return [e.photo.name for e in found]
+
+    def test_folders_patterns_and_whatever_can_be_gone_through(self, folder: Path) -> None:
+        (folder / "notes.txt").write_text("no photo")
+        for photos, names in (
+            (folder, ["a", "b", "c"]),
+            (str(folder), ["a", "b", "c"]),
+            (str(folder / "*.png"), ["a", "b"]),
+            ((path for path in sorted(folder.glob("*.png"))), ["a", "b"]),
+            (map(str, sorted(folder.glob("*.jpg"))), ["c"]),
+            ({folder / "c.jpg": None}.keys(), ["c"]),
+            ([folder / "b.png", str(folder / "*.png"), folder], ["b", "a", "b", "a", "b", "c"]),
+            (iter([photo(8, 8), Image.fromarray(photo(9, 9))]), ["photo", "photo"]),
+        ):
+            found = heatlens.explain(subject(), photos, target=1)
+            assert self.named(found) == names
+
+    def test_a_name_with_brackets_is_a_photo_and_not_a_pattern(self, folder: Path) -> None:
+        (folder / "c [1].jpg").write_bytes((folder / "c.jpg").read_bytes())
+        assert heatlens.explain(subject(), folder / "c [1].jpg").photo.name == "c [1]"
+
+    def test_an_open_file_is_one_photo(self, folder: Path) -> None:
+        with (folder / "a.png").open("rb") as file:
+            assert heatlens.explain(subject(), file).map.shape == (24, 30)
+
+    @pytest.mark.parametrize("size", [1, 2, 8])
+    def test_a_photo_that_fails_has_its_error_in_its_places(self, folder: Path, size: int) -> None:
+        (folder / "broken.png").write_bytes((folder / "a.png").read_bytes()[:60])
+        photos = [folder / "broken.png", folder / "a.png", "gone.png", 7, photo(16, 16), folder / "*.bmp"]
+        found = heatlens.explain(
+            subject(), photos, method=["grad_cam", "eigen_cam"], target=["cat", "dog"], batch_size=size
+        )
+        assert [bool(e) for e in found] == [good for good in (0, 1, 0, 0, 1, 0) for _ in range(4)]
+        broken, *_ = failed = [e for e in found if isinstance(e, heatlens.FailedPhoto)]
+        assert broken.photo == folder / "broken.png"
+        assert isinstance(broken.error, BadPhoto)
+        assert [f.photo for f in failed[::4]] == [photos[0], "gone.png", 7, photos[5]]
+        assert str(failed[4].error).startswith("There is no file gone.png.")
+        with pytest.raises(AttributeError, match=r"no 'save' of a photo that failed: FailedPhoto\(.*broken.png: "):
+            broken.save("x.png")
+        alone = heatlens.explain(subject(), photos[1], method="grad_cam", target="dog")
+        assert np.allclose(found[5].raw, alone.raw, atol=1e-6)
+
+    def test_a_list_of_nothing_but_bad_photos(self) -> None:
+        found = heatlens.explain(subject(), ["gone.png", "lost.png"], method=["grad_cam", "fem"])
+        assert [e.photo for e in found] == ["gone.png"] * 2 + ["lost.png"] * 2
+
+    def test_what_is_not_in_one_photo_is_in_the_others(self) -> None:
+        """A target that settles on the photo: a segmentation in which the class is nowhere the strongest."""
+        model = nn.Sequential(nn.Conv2d(3, 2, 1, bias=False))
+        with torch.no_grad():
+            model[0].weight[:] = torch.tensor([1.0, -1.0])[:, None, None, None]
+        shown = Preprocessing(size=(16, 16), mean=(0.5,) * 3, std=(0.5,) * 3)
+        dense = Subject("dense", model.eval(), shown, Classes(("light", "dark")), layers=("0",), usual=Region())
+        black, white = (np.full((16, 16, 3), value, np.uint8) for value in (0, 255))
+        for photos in ([black, black, white], [black] * 9 + [white]):
+            for size in (1, 16):
+                found = heatlens.explain(dense, photos, target="light", batch_size=size, method="hires_cam")
+                assert [bool(e) for e in found] == [False] * (len(photos) - 1) + [True]
+                assert "nowhere the strongest" in str(found[0].error)
+        with pytest.raises(BadValue, match="nowhere the strongest"):
+            heatlens.explain(dense, black, target="light")
+
+    @pytest.mark.parametrize("size", [1, 3])
+    @pytest.mark.parametrize("count", [1, 3, 20])
+    def test_what_is_wrong_with_every_photo_is_raised_and_soon(self, size: int, count: int) -> None:
+        model, asked = subject(), []
+        handle = model.model.register_forward_hook(lambda *_: asked.append(1))
+        with pytest.raises(BadValue, match="the model has no class 9"):
+            heatlens.explain(model, [photo(8, 8, seed) for seed in range(count)], target=9, batch_size=size)
+        handle.remove()
+        assert len(asked) <= 12
+
+    def test_an_error_of_another_library_is_no_reason_to_lose_the_others(self) -> None:
+        class Picky(Gap):
+            def forward(self, x: Tensor) -> Tensor:
+                if bool((x[:, :, 0, 0] > 0.99).any()):
+                    raise RuntimeError("too bright")
+                return super().forward(x)
+
+        model = Subject("picky", Picky().eval(), subject().preprocessing, layers=("relu",))
+        bright_photo, dark = np.full((32, 32, 3), 255, np.uint8), np.zeros((32, 32, 3), np.uint8)
+        found = heatlens.explain(model, [bright_photo, dark, bright_photo], method="grad_cam", target=1)
+        assert [bool(e) for e in found] == [False, True, False]
+        assert "too bright" in str(found[0].error)
+
+    def test_measures_too(self, folder: Path) -> None:
+        (folder / "text.png").write_text("no photo")
+        found = heatlens.measure(subject(), str(folder / "*.png"), "complexity", method=["grad_cam", "fem"])
+        assert [bool(values) for values in found] == [True] * 4 + [False] * 2
+        truths = [heatlens.Truth(boxes=((0, 0, n, n),)) for n in (4, 99, 8)]
+        good = heatlens.measure(subject(), [folder / "a.png", folder / "c.jpg"], "energy_in_box", truths=truths[::2])
+        with_bad = heatlens.measure(subject(), [folder / "a.png", 3, folder / "c.jpg"], "energy_in_box", truths=truths)
+        assert with_bad[0] == pytest.approx(good[0])
+        assert with_bad[2] == pytest.approx(good[1])
+        assert not with_bad[1]
 
 
 class TestHow:

@@ -14,6 +14,7 @@ from .errors import HeatlensError
 
 if TYPE_CHECKING:
     from .ask import attribute, explain
+    from .batches import FailedPhoto
     from .composing import compose
     from .explanation import Explanation
     from .judge import measure
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Explanation": "explanation",
+    "FailedPhoto": "batches",
     "Recipe": "recipe",
     "Subject": "models",
     "Truth": "metrics.truth",
@@ -42,6 +44,7 @@ _HOME = {
 
 __all__ = [
     "Explanation",
+    "FailedPhoto",
     "HeatlensError",
     "Recipe",
     "Subject",

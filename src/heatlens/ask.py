@@ -1,27 +1,28 @@
 """The two questions a person asks: explain these photos, attribute these tensors."""
 
 from collections import UserDict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from .averaging import Average, Crops, find_average
+from .answering import explain_batch
+from .averaging import Average
+from .batches import FailedPhoto, answered, in_order
 from .engine.batching import Progress, takes_one
 from .engine.inputs import Inputs
 from .errors import BadValue
 from .explanation import Explanation
 from .fusion import Fusion
-from .images import Photo, read_photo
+from .images import read_photo, sources_of
 from .look import look
 from .models import Named, Subject, subject_of
 from .models.plain import unwrapped
-from .recipe import Recipe, recipes
-from .seen import Seen, Wishes
-from .targets import ClassTarget, Target
+from .naming import told_apart
+from .recipe import AUTO, Recipe, recipes
+from .seen import Wishes
+from .targets import Target
 from .trees import map_tensors, tensors
 
 _PRECISIONS = {"fp32": None, "float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -34,7 +35,7 @@ def explain(
     method: Any = "grad_cam",
     target: Any = None,
     layers: Named | Sequence[Named] | None = None,
-    fuse: str | Fusion | None = None,
+    fuse: str | Fusion | None = AUTO,
     average: str | Average | None = None,
     settings: dict[str, Any] | None = None,
     batch_size: int = 8,
@@ -44,10 +45,13 @@ def explain(
 ) -> Any:
     """Where a model looks in photos: an `Explanation`, or a flat list of them.
 
-    photos: a path, PIL image, array, tensor (one photo), or a list of them.  method, target: one, or a list.
-    One photo, method and target give one `Explanation`; a list of any gives a list, by photo, method, target.
+    photos: a path, PIL image, array, tensor (one photo); or several: a list or generator of them, a folder, a pattern.
+    method, target: one, or a list.
+    One photo, method and target give one `Explanation`; several of any give a list, by photo, method, layer, target.
+    Among several photos one that fails has a `FailedPhoto` in each of its places.
     target: None (the prediction), index, name, synonym, wnid, "#2", "contrast:NAME", … or a function of the outputs.
-    layers: names, modules, numbers, "all", "stage:-1", "layer2..layer4"; fused by `fuse` (mean, maximum, product, …).
+    layers: names, modules, numbers as in `heatlens layers`, "all", "stage:-1", "layer2..layer4"; several are fused
+    by `fuse` (mean, maximum, product, tanh_maximum; "auto": as the method declares), or with None explained one by one.
     average: "flips", "noise", "path", "scales", "crops", with settings as in "noise:samples=16".
     precision: "bf16" or "fp16" autocasts the network.  compile: methods that show the network thousands of pictures use
     a copy made by `torch.compile`, which is kept for the next call.  Raises `HeatlensError`.
@@ -55,21 +59,34 @@ def explain(
     subject = subject_of(model)
     asked = recipes(method, settings or {}, layers, fuse, average)
     wanted = [subject.target(t) for t in (target if is_list(target) else [target])]
-    several = is_list(photos)
-    found: list[Explanation] = []
-    loaded = [read_photo(photo) for photo in (photos if several else [photos])]
-    if not loaded:
-        return []
-    joint = any(recipe.entry.joint for recipe in asked)
-    size = 1 if takes_one(subject.model) else len(loaded) if joint else _at_least_one(batch_size)
+    sources, several = sources_of(photos)
     wishes = Wishes(False, False, precision_of(precision), progress, compile)
-    for start in range(0, len(loaded), size):
-        chunk = loaded[start : start + size]
-        found += _explain_batch(subject, chunk, asked, wanted, wishes)
+    if not several:
+        (found,) = explain_batch(subject, [read_photo(sources[0])], asked, wanted, wishes)
+        one = not (is_list(target) or is_list(method) or any(recipe.apart for recipe in asked))
+        return found[0] if one else found
+    places: list[list[Explanation] | FailedPhoto] = []
+    for place in explanations(subject, sources, asked, wanted, wishes, batch_size):
+        places.append(place)
         if progress is not None:
-            progress(min(start + size, len(loaded)), len(loaded))
-    one = not (several or is_list(target) or is_list(method))
-    return found[0] if one else found
+            progress(len(places), len(sources))
+    return in_order(places, len(asked) * len(wanted))
+
+
+def explanations(
+    subject: Subject,
+    sources: Sequence[Any],
+    asked: Sequence[Recipe],
+    wanted: Sequence[Target],
+    wishes: Wishes,
+    batch_size: int,
+) -> Iterator[list[Explanation] | FailedPhoto]:
+    """Photo by photo its explanations, by recipe and target, or why there are none."""
+    if batch_size < 1:
+        raise BadValue(f"batch_size={batch_size}", "at least 1")
+    joint = any(recipe.entry.joint for recipe in asked)
+    size = 1 if takes_one(subject.model) else max(1, len(sources)) if joint else batch_size
+    return answered(sources, size, lambda photos: explain_batch(subject, [*photos.values()], asked, wanted, wishes))
 
 
 def attribute(
@@ -78,7 +95,7 @@ def attribute(
     method: Any = "grad_cam",
     target: Any = None,
     layers: Named | Sequence[Named] | None = None,
-    fuse: str | Fusion | None = None,
+    fuse: str | Fusion | None = AUTO,
     average: str | Average | None = None,
     settings: dict[str, Any] | None = None,
     upsample: bool = True,
@@ -91,7 +108,9 @@ def attribute(
 
     inputs, arguments: what the model is called with; the first tensor holds the images and gives the size.
     target: one for all images, or a list with one per image.
-    method: one, or a list, which gives a dict name -> maps from the same pass.
+    method: one, or a list, which gives a dict name -> maps from the same pass, in the order of the list.  A name is the
+    method's; where several share it, what they differ in follows ("grad_cam layers=layer3"), or a number: "<lambda>-2".
+    fuse: as in `explain`; None gives a dict layer -> maps.
     upsample=False keeps the layer's resolution; differentiable=True keeps the maps attached to inputs and weights.
     Raises `HeatlensError`.
     """
@@ -103,83 +122,12 @@ def attribute(
     each = [(called.of(i, 1), row[i : i + 1]) for i in range(called.batch)]
     parts = each if takes_one(subject.model) else [(called, row)]
     seen = [look(subject, part, asked, [targets], wishes) for part, targets in parts]
-    maps = [torch.cat([one.maps[r][0] for one in seen]) for r in range(len(asked))]
-    return {r.entry.name: m for r, m in zip(asked, maps, strict=True)} if is_list(method) else maps[0]
-
-
-def _explain_batch(
-    subject: Subject, photos: Sequence[Photo], asked: Sequence[Recipe], wanted: Sequence[Target], wishes: Wishes
-) -> list[Explanation]:
-    subject, asked = _around(subject, asked)
-    prepared = [subject.prepare(photo) for photo in photos]
-    if len({image.shape for image, _ in prepared}) > 1:  # photos of their own sizes do not make a batch
-        return [e for photo in photos for e in _explain_batch(subject, [photo], asked, wanted, wishes)]
-    inputs = Inputs((subject.ready(torch.cat([image for image, _ in prepared])),))
-    seen = look(subject, inputs, asked, [[target] * len(photos) for target in wanted], wishes)
-    return [
-        _explanation(subject, photo, placement, seen, r, t, i)
-        for i, (photo, (_, placement)) in enumerate(zip(photos, prepared, strict=True))
-        for r in range(len(asked))
-        for t in range(len(wanted))
-    ]
-
-
-def _around(subject: Subject, asked: Sequence[Recipe]) -> tuple[Subject, Sequence[Recipe]]:
-    """Crops are cut from a photo before its centre is: the subject that sees so much, recipes that know the size."""
-    p, averages = subject.preprocessing, [find_average(recipe.average) for recipe in asked]
-    if not all(isinstance(average, Crops) and not average.size for average in averages):
-        return subject, asked
-    narrow = p.before_cut == p.size or p.before_cut[0] < p.size[0] or p.before_cut[1] < p.size[1]
-    if subject.any_size or p.resize == "pad" or narrow:
-        return subject, asked
-    wide = replace(subject, preprocessing=replace(p, size=p.before_cut))
-    return wide, [
-        replace(recipe, average=replace(average, size=p.size))  # type: ignore[type-var]
-        for recipe, average in zip(asked, averages, strict=True)
-    ]
-
-
-def _explanation(subject: Subject, photo: Photo, placement: Any, seen: Seen, r: int, t: int, i: int) -> Explanation:
-    recipe, target = seen.recipes[r], seen.targets[t][i]
-    return Explanation(
-        photo=photo,
-        model=subject.name,
-        recipe=recipe,
-        target=target,
-        name=target.text(subject.classes.name) if isinstance(target, ClassTarget) else _callable_name(target),
-        score=float(seen.scores[t][i].detach()),
-        probability=seen.probabilities[t][i],
-        raw=np.ascontiguousarray(seen.maps[r][t][i].float().cpu().numpy()),
-        placement=placement,
-        predictions=_predictions(subject, seen, i),
-        warnings=tuple(dict.fromkeys([*seen.notes[r][t], *_said_of(subject)])),
-        signed=_signed(recipe, seen.maps[r][t][i]),
-    )
-
-
-def _said_of(subject: Subject) -> list[str]:
-    """What a person should know about the model."""
-    return [*(f"assumed {what}" for what in subject.assumed), *subject.remarks]
-
-
-def _signed(recipe: Recipe, one: Tensor) -> bool:
-    """Whether negative values of a shown map mean something; one that is shown from its lowest value on has none."""
-    if recipe.entry.display == "range":
-        return False
-    return (recipe.entry.signed and len(recipe.layers) == 1) or bool((one < 0).any())
-
-
-def _predictions(subject: Subject, seen: Seen, image: int) -> tuple[tuple[str, float], ...]:
-    if seen.ranking is None:
-        return ()
-    best = seen.ranking[image].sort(descending=True, stable=True)
-    return tuple(
-        (subject.classes.name(int(c)), float(p)) for p, c in zip(best.values[:5], best.indices[:5], strict=True)
-    )
-
-
-def _callable_name(target: Callable[..., Any]) -> str:
-    return getattr(target, "__name__", type(target).__name__)
+    found = seen[0].recipes
+    maps = [torch.cat([one.maps[r][0] for one in seen]) for r in range(len(found))]
+    if not is_list(method) and not asked[0].apart:
+        return maps[0]
+    by_layer = not is_list(method) and not asked[0].parts
+    return dict(zip([r.layers[0] for r in found] if by_layer else told_apart(found), maps, strict=True))
 
 
 def _one_each(subject: Subject, target: Any, images: int) -> list[Target]:
@@ -205,12 +153,6 @@ def _on_device(
 def is_list(value: Any) -> bool:
     """Whether several were given."""
     return isinstance(value, list | tuple)
-
-
-def _at_least_one(batch_size: int) -> int:
-    if batch_size < 1:
-        raise BadValue(f"batch_size={batch_size}", "at least 1")
-    return batch_size
 
 
 def precision_of(name: str | None) -> torch.dtype | None:

@@ -49,6 +49,10 @@ class BadPhoto(HeatlensError):
     """A file or an object that cannot be read as a photo."""
 
 
+class NotInPhoto(BadValue):
+    """What is asked of this photo is not there, and may be in another one."""
+
+
 class EvidenceMissing(HeatlensError):
     """The method needs something that this model or this layer cannot give."""
 

@@ -8,18 +8,19 @@ from torch import Tensor, nn
 
 from .ask import is_list, precision_of
 from .averaging import Average
+from .batches import answered, in_order
 from .engine.batching import Progress
 from .engine.evaluating import evaluating
 from .engine.inputs import Inputs
 from .engine.scene import Options, Scene
 from .errors import BadValue
 from .fusion import Fusion
-from .images import Photo, read_photo
+from .images import Photo, read_photo, sources_of
 from .look import look
 from .measuring import Criterion, find_criterion
 from .metrics.truth import Truth
 from .models import Named, Subject, subject_of
-from .recipe import Recipe, recipes
+from .recipe import AUTO, Recipe, recipes
 from .seen import Wishes
 from .targets import Logit, Target
 from .witness import Showing, Witness
@@ -41,7 +42,7 @@ def measure(
     target: Any = None,
     truths: Any = None,
     layers: Named | Sequence[Named] | None = None,
-    fuse: str | Fusion | None = None,
+    fuse: str | Fusion | None = AUTO,
     average: str | Average | None = None,
     settings: Mapping[str, Any] | None = None,
     batch_size: int = 8,
@@ -51,8 +52,8 @@ def measure(
 ) -> Any:
     """How good a model's maps are: `{metric: value}`, a value being a number, or a list where the metric gives a row.
 
-    photos, method: as in `explain`.  One photo and one method give one dictionary; a list of either gives a list of
-    dictionaries, by photo, method.
+    photos, method, fuse: as in `explain`.  One photo and one method give one dictionary; several of either give a list
+    of dictionaries, by photo, method, layer; among several photos one that fails has a `FailedPhoto` in its places.
     metrics: one or several, with settings as in "deletion:step=448"; `heatlens metrics` lists them.
     target: what is explained, as in `explain`; "label": each photo's true class.
     truths: a `Truth` for each photo, for metrics that need one.  settings: of the methods.
@@ -61,19 +62,19 @@ def measure(
     subject = subject_of(model)
     asked = recipes(method, settings or {}, layers, fuse, average)
     criteria = [find_criterion(m) for m in (metrics if is_list(metrics) else [metrics])]
-    several = is_list(photos)
-    loaded = [read_photo(photo) for photo in (photos if several else [photos])]
-    true = [truths] if isinstance(truths, Truth) else _true(truths, len(loaded))
-    size = len(loaded) if any(recipe.entry.joint for recipe in asked) else batch_size
-    starts = range(0, len(loaded), max(1, size))
-    found: list[Values] = []
-    for b, start in enumerate(starts):
-        batch = slice(start, start + starts.step)
-        told = _part(progress, b, len(starts))
+    sources, several = sources_of(photos)
+    true = [truths] if isinstance(truths, Truth) else _true(truths, len(sources))
+    size = max(1, len(sources) if any(recipe.entry.joint for recipe in asked) else batch_size)
+
+    def of_batch(batch: dict[int, Photo]) -> list[list[Values]]:
+        told = _part(progress, min(batch) // size, -(-len(sources) // size))
         given: dict[str, Any] = {"target": target, "seed": seed, "precision": precision, "progress": told}
-        rows = measured(subject, loaded[batch], asked, criteria, true[batch], **given)
-        found += [values for row in rows for values in row]
-    return found if several or is_list(method) else found[0]
+        return measured(subject, [*batch.values()], asked, criteria, [true[place] for place in batch], **given)
+
+    if several:
+        return in_order(answered(sources, size, of_batch), len(asked))
+    (found,) = of_batch({0: read_photo(sources[0])})
+    return found if is_list(method) or any(recipe.apart for recipe in asked) else found[0]
 
 
 def measured(
@@ -88,7 +89,7 @@ def measured(
     precision: str | None = None,
     progress: Progress | None = None,
 ) -> list[list[Values]]:
-    """[photo][recipe]: the values of all criteria, of photos that are looked at as one batch.
+    """[photo][map]: the values of all criteria, of photos that are looked at as one batch; mostly a map a recipe.
 
     target: what is explained, as in `heatlens.explain`; "label": each photo's true class.
     seed: of every metric that draws and was given no seed of its own.
@@ -109,7 +110,7 @@ def measured(
         options = Options(graph=False, precision=wishes.precision)
         scene = Scene(subject.model, inputs, [], subject.layout, subject.baseline(inputs.images), options)
         showing = Showing(subject, scene, seen, [placement for _, placement in prepared], true, wishes)
-        return _judged(showing, len(recipes), criteria, seed, progress)
+        return _judged(showing, len(seen.recipes), criteria, seed, progress)
 
 
 def _judged(

@@ -16,7 +16,7 @@ from .fusion import fused
 from .models.subject import Subject
 from .notation import Maps, resize_maps, unit_scale
 from .notes import blank, guessed
-from .parts import apart, together, with_layers
+from .parts import together, wanted
 from .recipe import Recipe
 from .registry import needs
 from .seen import Seen, Wishes
@@ -43,20 +43,29 @@ Aim = tuple[Sequence[Target], Sequence[Target]]
 def look(
     subject: Subject, inputs: Inputs, asked: Sequence[Recipe], targets: Sequence[Sequence[Target]], wishes: Wishes
 ) -> Seen:
-    """Explain every image of a batch by every recipe for every target; targets[t][i] is for image i."""
-    seen = _look(subject, inputs, apart(asked), targets, wishes)
-    return together(asked, seen, tuple(inputs.images.shape[2:]))
+    """Explain every image of a batch by every recipe for every target; targets[t][i] is for image i.
+
+    A recipe whose layers or parts are not fused becomes several in the answer.
+    """
+    parts = [part for recipe in asked for part in recipe.parts or (recipe,)]
+    if subject.lacking is not None:
+        for part in parts:
+            subject.lacking.check(part.entry)
+    plain = _plainly(inputs, parts)
+    maps = wanted(subject, plain, asked)
+    seen = _look(subject, inputs, plain, [one for each in maps for one in each.looks], targets, wishes)
+    return together(maps, seen, tuple(inputs.images.shape[2:]))
 
 
 def _look(
-    subject: Subject, inputs: Inputs, asked: Sequence[Recipe], targets: Sequence[Sequence[Target]], wishes: Wishes
+    subject: Subject,
+    inputs: Inputs,
+    plain: Inputs,
+    recipes: Sequence[Recipe],
+    targets: Sequence[Sequence[Target]],
+    wishes: Wishes,
 ) -> Seen:
-    """The same for recipes of one part each."""
-    if subject.lacking is not None:
-        for recipe in asked:
-            subject.lacking.check(recipe.entry)
-    plain = _plainly(inputs, asked)
-    recipes = [with_layers(subject, plain, recipe) for recipe in asked]
+    """The same for recipes of one part each, their layers by name.  plain: what the model is shown without views."""
     groups: dict[Average | None, list[int]] = {None: []}
     for r, recipe in enumerate(recipes):
         groups.setdefault(find_average(recipe.average), []).append(r)
@@ -78,7 +87,7 @@ def _look(
                 maps[r] = row
                 notes[r] = [clean.notes + guessed(recipes[r], clean) + blank(m, recipes[r], clean) for m in row]
         ranking = _ranking(clean.outputs) if isinstance(subject.usual, Logit) else None
-    return Seen(recipes, maps, settled, scores, _probabilities(ranking, settled), ranking, notes)
+    return Seen(list(recipes), maps, settled, scores, _probabilities(ranking, settled), ranking, notes)
 
 
 def _plainly(inputs: Inputs, asked: Sequence[Recipe]) -> Inputs:

@@ -1,45 +1,60 @@
-"""Recipes made ready for a look: their layers found, their parts taken apart, and put together after it."""
+"""Recipes made ready for a look: their layers found, taken apart into what a look gives, and put together again."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from .engine.inputs import Inputs
 from .fusion import fused
 from .models.stages import convolutions, stages
 from .models.subject import Subject
-from .recipe import Recipe
+from .recipe import AUTO, Recipe
 from .seen import Seen
 
 
-def apart(asked: Sequence[Recipe]) -> list[Recipe]:
-    """Recipes of one part each."""
-    return [part for recipe in asked for part in recipe.parts or (recipe,)]
+@dataclass(frozen=True)
+class Wanted:
+    """One map that is asked for."""
+
+    recipe: Recipe
+    """With its layers by name."""
+    looks: tuple[Recipe, ...]
+    """What it is fused of, recipes of one part each; one that is fused of nothing is its own."""
 
 
-def together(asked: Sequence[Recipe], seen: Seen, size: tuple[int, ...]) -> Seen:
-    """The answer to `asked` from the one to its parts; maps of several parts meet at `size`."""
-    recipes, maps, notes = [], [], []
+def wanted(subject: Subject, inputs: Inputs, asked: Sequence[Recipe]) -> list[Wanted]:
+    """The maps that recipes ask for: one of each, or where it is not fused one of every layer or part."""
+    return [one for recipe in asked for one in _wanted(subject, inputs, recipe)]
+
+
+def _wanted(subject: Subject, inputs: Inputs, recipe: Recipe) -> list[Wanted]:
+    parts = recipe.parts or (recipe,)
+    looks = tuple(one for part in parts for one in _each_layer(with_layers(subject, inputs, part)))
+    if not recipe.parts or recipe.apart:
+        return [Wanted(one, (one,)) for one in looks]
+    layers = dict.fromkeys(layer for one in looks for layer in one.layers)
+    return [Wanted(replace(recipe, parts=looks, layers=tuple(layers)), looks)]
+
+
+def _each_layer(recipe: Recipe) -> list[Recipe]:
+    """A recipe whose layers are not fused as one of each layer."""
+    return [replace(recipe, layers=(layer,), fuse=AUTO) for layer in recipe.layers] if recipe.apart else [recipe]
+
+
+def together(asked: Sequence[Wanted], seen: Seen, size: tuple[int, ...]) -> Seen:
+    """The answer to `asked` from the one to all its looks; maps of several meet at `size`."""
+    maps, notes = [], []
     r = 0
-    for recipe in asked:
-        its = slice(r, r := r + max(1, len(recipe.parts)))
-        recipes.append(_resolved(recipe, seen.recipes[its]))
-        if not recipe.parts:
+    for one in asked:
+        its = slice(r, r := r + len(one.looks))
+        if not one.recipe.parts:
             maps.append(seen.maps[its.start])
             notes.append(seen.notes[its.start])
             continue
         by_target = zip(*seen.maps[its], strict=True)
-        maps.append([fused(recipe.fusion, parts, size) for parts in by_target])
+        maps.append([fused(one.recipe.fusion, parts, size) for parts in by_target])
         notes.append([list(dict.fromkeys(chain(*said))) for said in zip(*seen.notes[its], strict=True)])
-    return replace(seen, recipes=recipes, maps=maps, notes=notes)
-
-
-def _resolved(recipe: Recipe, parts: Sequence[Recipe]) -> Recipe:
-    """The recipe with the layers that its parts were looked at."""
-    if not recipe.parts:
-        return parts[0]
-    layers = dict.fromkeys(layer for part in parts for layer in part.layers)
-    return replace(recipe, parts=tuple(parts), layers=tuple(layers))
+    return replace(seen, recipes=[one.recipe for one in asked], maps=maps, notes=notes)
 
 
 def with_layers(subject: Subject, inputs: Inputs, recipe: Recipe) -> Recipe:

@@ -11,6 +11,8 @@ from .fusion import Fusion, find_fusion
 from .models.choosing import Named, several
 from .registry import Entry, Method, as_entry, checked_settings, needs, settings, spelling
 
+AUTO = "auto"
+"""A fusion that is left to the method."""
 _TAIL = frozenset({"score_with", "gradients_with", "propagated"})
 _WITHOUT_TARGET = frozenset({"activations", "images", "baseline", "enlarge"})
 _GRAPH = frozenset({"gradients", "curvature"})
@@ -26,8 +28,8 @@ class Recipe:
     """Names, modules, numbers, `all`, stages or ranges; in an answer names.
 
     Empty: the model's recommended layer, or what the method is meant for."""
-    fuse: str | Fusion | None = None
-    """How several layers combine; None: as the method declares."""
+    fuse: str | Fusion | None = AUTO
+    """How several layers combine; "auto": as the method declares; None: each layer, or part, gives a map of its own."""
     average: str | Average | None = None
     contrast: bool = False
     """Whether a class is explained against those that are like it (`targets.Contrast`), not by itself."""
@@ -40,7 +42,12 @@ class Recipe:
 
     @property
     def fusion(self) -> Fusion:
-        return find_fusion(self.fuse if self.fuse is not None else self.entry.fuse)
+        return find_fusion(self.entry.fuse if self.fuse is None or self.fuse in (AUTO, "none") else self.fuse)
+
+    @property
+    def apart(self) -> bool:
+        """Whether each of its layers, or parts, gives a map of its own."""
+        return self.fuse is None or self.fuse == "none"
 
     @property
     def needs(self) -> frozenset[str]:
@@ -89,12 +96,14 @@ def _of_parts() -> None:
 def recipes(
     method: "str | Method | Recipe | Sequence[str | Method | Recipe]",
     given: Mapping[str, Any],
-    layers: Named | Sequence[Named] | None,
-    fuse: str | Fusion | None,
-    average: str | Average | None,
+    layers: Named | Sequence[Named] | None = None,
+    fuse: str | Fusion | None = AUTO,
+    average: str | Average | None = None,
 ) -> list[Recipe]:
     """One recipe per method; each setting goes to the methods that have it, and must belong to one."""
     methods: list[Any] = [_named(m) for m in (method if isinstance(method, list | tuple) else [method])]
+    if not methods:
+        raise BadValue("no method", "at least one", "All names: heatlens methods")
     entries = [m.entry if isinstance(m, Recipe) else as_entry(m) for m in methods]
     known = {key for entry in entries for key in settings(entry.function)}
     for key in given:
@@ -104,9 +113,9 @@ def recipes(
             )
     at = several(layers)
     averaged = find_average(average)
-    if fuse is not None:
+    if fuse not in (None, AUTO, "none"):
         find_fusion(fuse)
-    if (at or fuse is not None or averaged) and all(isinstance(m, Recipe) for m in methods):
+    if (at or fuse != AUTO or averaged) and all(isinstance(m, Recipe) for m in methods):
         raise BadValue(f"layers, a fusion or an average for {entries[0].name}", "a method; a recipe has its own")
     return [
         m if isinstance(m, Recipe) else Recipe(_plain(m, entry), _own(entry, given), at, fuse, averaged)

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from heatlens import Recipe, Subject
 from heatlens.cli.evaluating import Evaluating
-from heatlens.evaluate import open_dataset, read_models
+from heatlens.errors import BadValue
+from heatlens.evaluate import Dataset, Request, each_layer, open_dataset, read_models
 
 
 @pytest.fixture
@@ -248,3 +251,33 @@ def test_a_subset_that_names_no_photo_is_not_all_of_them(run: Any, model: Any, p
         "heatlens: the subset 'none.txt' names no photo. Expected a text file with one photo per line.\n"
     )
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("layers", "names"),
+    [
+        (["relu", "body.0"], ["relu", "body.0"]),
+        (["all"], ["body.0", "body.1", "body.2", "body.3", "body", "relu"]),
+        (["0..1", "stage:-1"], ["body.0", "body.1", "relu"]),
+    ],
+)
+def test_a_row_for_each_layer(run: Any, model: Any, boxes: Path, layers: list[str], names: list[str]) -> None:
+    asked = [word for layer in layers for word in ("--layers", layer)]
+    words = ("--model", "tiny", *asked, "--metric", "energy_in_box", "-o", "out")
+    said = run("evaluate", boxes, *words, "--fuse", "none")
+    assert (said.code, said.err) == (0, "")
+    rows = [line.split("  ")[1] for line in said.out.splitlines()[3:]]
+    assert rows == [*(f"grad_cam layers={name}" for name in names), "centre"]
+    fused = run("evaluate", boxes, *words[:-1], "fused")
+    assert "1 model x 2 recipes x 1 metric" in fused.out
+
+
+def test_each_layer_of_two_models_that_differ(model: Any) -> None:
+    recipe = Recipe("grad_cam", layers=(0, -1), fuse=None)
+    other = Subject("other", torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU()), model.preprocessing)
+    assert [r.layers for r in each_layer([recipe], [model])] == [("body.0",), ("relu",)]
+    assert each_layer([Recipe("fem")], [model, other]) == (Recipe("fem"),)
+    with pytest.raises(BadValue, match="for tiny, other, whose layers have other names"):
+        each_layer([recipe], [model, other])
+    with pytest.raises(BadValue, match=r"the recipe grad_cam layers=0\+-1 fuse=None, whose layers are not fused"):
+        Request(Dataset("x", ()), (model,), (recipe,), ("deletion",))

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 import heatlens
+from heatlens.errors import ScoreIndifferent
 from heatlens.models import Subject
 
 pytestmark = pytest.mark.usefixtures("model")
@@ -130,28 +131,40 @@ def test_when_no_photo_can_be_done_nothing_was(run: Any, tmp_path: Path) -> None
     assert not Path("heatlens-out").exists()
 
 
-def test_one_photo_that_fails_does_not_spoil_its_batch(run: Any, photos: list[Path], monkeypatch: Any) -> None:
+@pytest.mark.parametrize("size", [1, 3, 8])
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (ScoreIndifferent("the score does not depend on the layer"), "the score does not depend on the layer."),
+        (RuntimeError("Kernel size can't be greater\nthan the input"), "RuntimeError: Kernel size can't be greater"),
+        (MemoryError(), "MemoryError: "),
+    ],
+    ids=["heatlens", "torch", "memory"],
+)
+def test_one_photo_that_fails_does_not_spoil_its_batch(
+    run: Any, photos: list[Path], monkeypatch: Any, size: int, failure: Exception, words: str
+) -> None:
     from heatlens import ask
-    from heatlens.errors import ScoreIndifferent
 
-    explain = ask.explain
+    explain = ask.explain_batch
 
-    def sometimes(subject: Any, batch: Any, **options: Any) -> Any:
+    def sometimes(subject: Any, batch: Any, *asked: Any) -> Any:
         if any(photo.name == "photo2" for photo in batch):
-            raise ScoreIndifferent("the score does not depend on the layer")
-        return explain(subject, batch, **options)
+            raise failure
+        return explain(subject, batch, *asked)
 
-    monkeypatch.setattr(ask, "explain", sometimes)
-    said = run("explain", *photos, "-m", "tiny")
+    monkeypatch.setattr(ask, "explain_batch", sometimes)
+    said = run("explain", *photos, "-m", "tiny", "--batch-size", size)
     assert said.code == 1
     assert [Path(r["photo"]).stem for r in records()] == ["photo0", "photo1", "photo3"]
-    assert f"{photos[2]}: the score does not depend on the layer" in said.err
+    assert said.err == f"heatlens: {photos[2]}: {words}\n"
+    assert said.out.splitlines()[-1] == f"3 explanations in heatlens-out/explanations.json, without {photos[2]}"
 
 
 MISTAKES: list[tuple[list[Any], str]] = [
     (["--method", "gradcamm"], "No method is called 'gradcamm'. Close: "),
     (["--layers", "layer4"], "Gap has no layer 'layer4'. There are: body, "),
-    (["--layers", "head"], "layer 'head' returns a tensor of shape (4, 4)"),
+    (["--layers", "head"], "layer 'head' returns a tensor of shape (1, 4)"),
     (["--target", "dgo"], "No class is called 'dgo'. Close: dog"),
     (["--target", "4"], "the model has no class 4. Expected an index from 0 to 3"),
     (["--target", "-1"], "the model has no class -1"),
@@ -261,13 +274,13 @@ def test_long_work_has_one_where_somebody_watches(run: Any, photos: list[Path], 
         def isatty(self) -> bool:
             return True
 
-    explain, terminal = ask.explain, Terminal()
+    explain, terminal = ask.explain_batch, Terminal()
 
-    def slowly(*args: Any, **options: Any) -> Any:
+    def slowly(*args: Any) -> Any:
         time.sleep(0.6)
-        return explain(*args, **options)
+        return explain(*args)
 
-    monkeypatch.setattr(ask, "explain", slowly)
+    monkeypatch.setattr(ask, "explain_batch", slowly)
     monkeypatch.setattr("sys.stderr", terminal)
     run("explain", *photos, "-m", "tiny", "--batch-size", 1, "-M", "ablation_cam")
     assert "/4 [" in terminal.getvalue()
@@ -287,16 +300,16 @@ def test_warnings_go_to_stderr_and_into_the_record(run: Any, photos: list[Path],
 def test_what_is_finished_stays_when_interrupted(run: Any, photos: list[Path], monkeypatch: Any, stop: Any) -> None:
     from heatlens import ask
 
-    explain = ask.explain
+    explain = ask.explain_batch
     done: list[str] = []
 
-    def until(subject: Any, batch: Any, **options: Any) -> Any:
+    def until(subject: Any, batch: Any, *asked: Any) -> Any:
         if stop and len(done) == 2:
             raise stop
         done.append(batch[0].name)
-        return explain(subject, batch, **options)
+        return explain(subject, batch, *asked)
 
-    monkeypatch.setattr(ask, "explain", until)
+    monkeypatch.setattr(ask, "explain_batch", until)
     said = run("explain", *photos, "-m", "tiny", "--batch-size", 1)
     assert said.code == (1 if stop else 0)
     assert len(records()) == (2 if stop else 4)
@@ -344,13 +357,13 @@ def test_methods_that_look_at_all_photos_together_get_them_together(
 ) -> None:
     from heatlens import ask
 
-    explain, sizes = ask.explain, []
+    explain, sizes = ask.explain_batch, []
 
-    def noted(subject: Any, batch: Any, **options: Any) -> Any:
+    def noted(subject: Any, batch: Any, *asked: Any) -> Any:
         sizes.append(len(batch))
-        return explain(subject, batch, **options)
+        return explain(subject, batch, *asked)
 
-    monkeypatch.setattr(ask, "explain", noted)
+    monkeypatch.setattr(ask, "explain_batch", noted)
     run(
         "explain", *photos, "-m", "tiny", "-M", "deep_feature_factorisation", "--batch-size", 1, "--set", "iterations=3"
     )
@@ -380,3 +393,25 @@ def test_what_heatlens_made_is_not_explained_again(run: Any, photos: list[Path])
         assert run("explain", "photos", "-m", "tiny", "--save", kinds, "--out", "photos").code == 0
         assert len(records(Path("photos"))) == 4
     assert len(list(Path("photos").glob("*.png"))) == 8
+
+
+@pytest.mark.parametrize("command", ["explain", "locate"])
+@pytest.mark.parametrize(
+    ("layers", "names"),
+    [
+        (["stage:-1"], ["relu"]),
+        (["all"], ["body.0", "body.1", "body.2", "body.3", "body", "relu"]),
+        (["body.0..body.2", "-1"], ["body.0", "body.1", "body.2", "relu"]),
+        (["stage:-2..-1"], ["body.1", "relu"]),
+    ],
+)
+def test_stages_all_and_ranges(run: Any, photos: list[Path], command: str, layers: list[str], names: list[str]) -> None:
+    asked = [word for layer in layers for word in ("--layers", layer)]
+    file = Path("heatlens-out", {"explain": "explanations", "locate": "boxes"}[command] + ".json")
+    assert run(command, photos[0], "-m", "tiny", *asked).code == 0
+    assert [r["layers"] for r in json.loads(file.read_text())] == [names]
+    file.unlink()
+    said = run(command, photos[0], "-m", "tiny", *asked, "--fuse", "none", "-M", "grad_cam", "-M", "fem")
+    assert said.code == 0
+    each = [(r["method"], r["layers"]) for r in json.loads(file.read_text())]
+    assert each == [(method, [name]) for method in ("grad_cam", "fem") for name in names]

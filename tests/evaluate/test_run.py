@@ -22,10 +22,10 @@ from torch import Tensor
 from evaluate.conftest import bright, evaluate_and_die, evaluate_here, request_of, tiny, write_spot
 from heatlens.errors import BadSetting, BadValue, MissingExtra, UnknownName
 from heatlens.evaluate import Item, ModelRequest, Request, dataset, read_rows, run, with_centre
-from heatlens.evaluate.request import recipe_name
 from heatlens.evaluate.rows import PARTS
 from heatlens.judge import measured
 from heatlens.measuring import find_criterion
+from heatlens.naming import recipe_name
 from heatlens.recipe import Recipe
 
 

@@ -63,7 +63,7 @@ def x(subject: Subject, photos: list[Any]) -> np.ndarray:
 
 
 def ours(subject: Subject, photos: list[Any], criterion: str, method: str = "hires_cam", seed: int = 0) -> np.ndarray:
-    asked = recipes(method, {}, None, None, None)
+    asked = recipes(method, {})
     found = measured(subject, photos, asked, [find_criterion(criterion)], target=0, seed=seed)
     return np.array([next(iter(row[0].values())) for row in found])
 

@@ -49,7 +49,7 @@ def some_photos(n: int = 3) -> list[Any]:
 
 
 def plain(*methods: str) -> list[Recipe]:
-    return recipes(list(methods or ("grad_cam",)), {}, None, None, None)
+    return recipes(list(methods or ("grad_cam",)), {})
 
 
 def run(subject: Subject, photos: list[Any], criteria: list[str], *methods: str, **given: Any) -> list[list[Values]]:

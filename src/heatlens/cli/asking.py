@@ -31,7 +31,8 @@ _RECIPE_OPTIONS = (
     click.option(
         "--fuse",
         metavar="NAME",
-        help="Of several layers: mean, maximum, product, tanh_maximum.  [default: the method's]",
+        default="auto",
+        help="Of several layers: mean, maximum, product, tanh_maximum; none: a map of each.  [default: the method's]",
     ),
     click.option(
         "--average",

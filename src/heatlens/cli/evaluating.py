@@ -59,7 +59,7 @@ class Evaluating:
 
     def request(self) -> "Request":
         """The request that the options describe; raises `HeatlensError` before anything is measured."""
-        from ..evaluate import Request, Selection, open_dataset, read_subset, with_centre
+        from ..evaluate import Request, Selection, each_layer, open_dataset, read_subset, with_centre
         from ..measuring import find_criterion
         from ..recipe import recipes
 
@@ -73,10 +73,11 @@ class Evaluating:
         taken = Selection(options["match"], subset, options["every"], options["start"], options["limit"])
         usual = "label" if any(criterion.metric.needs_truth for criterion in criteria) else "prediction"
         target = options["target"] or usual
+        models = self._models()
         return Request(
             data=taken.of(open_dataset(self.dataset, **pairs("--dataset-arg", options["dataset_arg"]))),
-            models=self._models(),
-            recipes=with_centre(asked, criteria),
+            models=models,
+            recipes=with_centre(each_layer(asked, models), criteria),
             criteria=tuple(criteria),
             target=None if target == "prediction" else target,
             seed=options["seed"],

@@ -20,7 +20,7 @@ def recipes(names: tuple[str, ...]) -> None:
 
 
 def _described(recipe: "Recipe") -> str:
-    from ..evaluate.request import recipe_in_full
+    from ..naming import recipe_in_full
 
     parts = {f"part {i}": recipe_in_full(part) for i, part in enumerate(recipe.parts, 1)}
     return described(recipe.entry.name, {"fusion": str(recipe.fuse), **parts, "cost": recipe.cost})

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import HeatlensError
+
 if TYPE_CHECKING:
     from ..engine.batching import Progress
-    from ..errors import HeatlensError
     from ..explanation import Explanation
 
 _LONGEST = 40
@@ -68,9 +69,11 @@ class Voice:
         for row in rows:
             self.say("  " + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 
-    def failure(self, path: Path | None, error: "HeatlensError") -> None:
-        text = str(error) if str(path) in str(error) else f"{path}: {error}"
-        self._echo(f"heatlens: {text}", err=True)
+    def failure(self, path: Path, error: Exception) -> None:
+        """Say why a photo failed, in one line, whatever it did to whatever library."""
+        first = (str(error).splitlines() or [""])[0]
+        said = str(error) if isinstance(error, HeatlensError) else f"{type(error).__name__}: {first}"
+        self._echo(f"heatlens: {said if str(path) in said else f'{path}: {said}'}", err=True)
 
     def say(self, text: str, *, err: bool = False) -> None:
         if not self.quiet:

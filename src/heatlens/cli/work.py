@@ -4,26 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import (
-    BadValue,
-    EvidenceMissing,
-    HeatlensError,
-    LayerNotReached,
-    LayoutUnclear,
-    MissingExtra,
-    NotFinite,
-    UnknownName,
-)
 from .asking import methods_of
 from .options import pairs, subject_from
 from .voice import Voice
 
 if TYPE_CHECKING:
+    from ..batches import FailedPhoto
     from ..explanation import Explanation
-    from ..images import Photo
 
-_REQUEST = (UnknownName, BadValue, EvidenceMissing, LayerNotReached, LayoutUnclear, MissingExtra)
-"""What is wrong with the request and would be with every photo."""
+
+_NAMED = 5
+"""So many photos that failed are named at the end."""
 
 
 class Results(Protocol):
@@ -47,8 +38,7 @@ class Work:
         self._results = results
         self._voice = Voice(options["quiet"])
         self.explained = 0
-        self.failed = 0
-        self._names: dict[Path | None, str] = {}
+        self.failed: list[Path] = []
         self._settings = pairs("--set", options["settings"])
         self._targets = [*options["target"], *(f"#{k + 1}" for k in range(options["top"] or 0))] or [None]
 
@@ -58,16 +48,18 @@ class Work:
 
         found = find_photos(patterns)
         self._check()
-        self._names = dict(zip(found, unique_names(path.stem for path in found), strict=True))
-        size = len(found) if self._joint else int(self.options["batch_size"])
+        names = unique_names(path.stem for path in found)
         try:
             with self._voice.counting(len(found)):
-                for batch in self._batches(found, size):
-                    self._explain(batch)
-                    self._voice.done(len(batch))
+                for path, name, answer in zip(found, names, self._answers(found), strict=True):
+                    if isinstance(answer, list):
+                        self._keep(name, answer)
+                    else:
+                        self._report(path, answer)
+                    self._voice.done(1)
         finally:
             if said := self._results.finish():
-                self._voice.say(said)
+                self._voice.say(said + self._without())
         return 0 if not self.failed else 1 if self.explained else 2
 
     def _check(self) -> None:
@@ -75,85 +67,35 @@ class Work:
         from ..recipe import recipes
 
         self._results.check()
-        asked = recipes(*self._recipe())
-        self._joint = any(recipe.entry.joint for recipe in asked)
-        self.subject = subject_from(self.options["model"], self.options)
-        self.subject.named_layers(self.options["layers"])
-        for target in self._targets:
-            self.subject.target(target)
-
-    def _batches(self, paths: list[Path], size: int) -> "Iterator[list[Photo]]":
-        """The photos that can be read, in batches; the others are reported."""
-        from ..images import read_photo
-
-        batch: list[Photo] = []
-        for path in paths:
-            try:
-                batch.append(read_photo(path))
-            except HeatlensError as error:
-                self._report(path, error)
-                self._voice.done(1)
-            if len(batch) == size:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
-
-    def _explain(self, photos: "list[Photo]") -> None:
-        """A batch; if it fails as a whole, photo by photo, so that one cannot spoil the others."""
-        try:
-            self._explain_together(photos)
-        except _REQUEST:
-            raise
-        except HeatlensError as error:
-            if len(photos) == 1:
-                self._report(photos[0].path, error)
-                return
-            failures = [failure for photo in photos if (failure := self._alone(photo)) is not None]
-            said = {str(e) for _, e in failures}
-            if isinstance(error, NotFinite) and len(failures) == len(photos) and len(said) == 1:
-                raise error from None  # it is the model
-            for photo, e in failures:
-                self._report(photo.path, e)
-
-    def _alone(self, photo: "Photo") -> "tuple[Photo, HeatlensError] | None":
-        try:
-            self._explain_together([photo])
-        except HeatlensError as error:
-            return photo, error
-        return None
-
-    def _explain_together(self, photos: "list[Photo]") -> None:
-        from ..ask import explain
-
-        method, settings, layers, fuse, average = self._recipe()
-        found = explain(
-            self.subject,
-            photos,
-            method=method,
-            target=self._targets,
-            layers=layers,
-            fuse=fuse,
-            average=average,
-            settings=settings,
-            batch_size=len(photos),
-            precision=self.options["precision"],
-            compile=self.options["compile"],
-            progress=self._voice.step,
+        options = self.options
+        self._asked = recipes(
+            methods_of(options), self._settings, [*options["layers"]], options["fuse"], options["average"]
         )
-        for photo in photos:
-            self._keep([e for e in found if e.photo is photo])
+        self.subject = subject_from(options["model"], options)
+        self.subject.named_layers(options["layers"])
+        self._wanted = [self.subject.target(target) for target in self._targets]
 
-    def _keep(self, explanations: "list[Explanation]") -> None:
-        words = self._results.add(self._names[explanations[0].photo.path], explanations)
+    def _answers(self, found: list[Path]) -> "Iterator[list[Explanation] | FailedPhoto]":
+        from ..ask import explanations, precision_of
+        from ..seen import Wishes
+
+        options = self.options
+        precision = precision_of(options["precision"])
+        wishes = Wishes(False, False, precision, self._voice.step, options["compile"])
+        return explanations(self.subject, found, self._asked, self._wanted, wishes, options["batch_size"])
+
+    def _keep(self, name: str, explanations: "list[Explanation]") -> None:
+        words = self._results.add(name, explanations)
         self.explained += len(explanations)
         self._voice.tell(explanations, words)
 
-    def _report(self, path: Path | None, error: HeatlensError) -> None:
-        self.failed += 1
-        self._voice.failure(path, error)
+    def _report(self, path: Path, failed: "FailedPhoto") -> None:
+        self.failed.append(path)
+        self._voice.failure(path, failed.error)
 
-    def _recipe(self) -> tuple[list[str], dict[str, str], list[str] | None, str | None, str | None]:
-        options = self.options
-        layers = list(options["layers"]) or None
-        return methods_of(options), self._settings, layers, options["fuse"], options["average"]
+    def _without(self) -> str:
+        """Which photos are missing among the results."""
+        if not self.failed:
+            return ""
+        more = f" and {len(self.failed) - _NAMED} more" if len(self.failed) > _NAMED else ""
+        return f", without {', '.join(map(str, self.failed[:_NAMED]))}{more}"

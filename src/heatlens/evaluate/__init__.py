@@ -9,6 +9,7 @@ from .models_file import read_models as read_models
 from .opening import open_dataset as open_dataset
 from .request import ModelRequest as ModelRequest
 from .request import Request as Request
+from .request import each_layer as each_layer
 from .request import with_centre as with_centre
 from .rows import export as export
 from .rows import read_rows as read_rows

@@ -1,17 +1,18 @@
 """What an evaluation is asked, as a value: it is written beside the results, and travels to workers."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from torch import nn
-
 from .. import models
+from ..engine.inputs import Inputs
 from ..errors import BadValue
 from ..measuring import Criterion, find_criterion
 from ..models import Subject
+from ..naming import recipe_in_full, recipe_name
+from ..parts import wanted
 from ..recipe import Recipe
 from ..registry import at_least, needs
 from .dataset import Dataset, Item
@@ -61,6 +62,10 @@ class Request:
             "recipe": [recipe_name(recipe) for recipe in self.recipes],
             "metric": [find_criterion(criterion).name for criterion in self.criteria],
         }
+        if several := next((recipe for recipe in self.recipes if recipe.apart), None):
+            raise BadValue(
+                f"the recipe {recipe_name(several)}, whose layers are not fused", "one recipe of each", "Use each_layer"
+            )
         for kind, names in asked.items():
             if not names:
                 raise BadValue(f"no {kind} to evaluate", "at least one")
@@ -114,37 +119,32 @@ class Unit:
         return f"{self.model:02d}-{self.shard:06d}.parquet"
 
 
+def each_layer(recipes: Sequence[Recipe], models: Sequence[ModelRequest | Subject]) -> tuple[Recipe, ...]:
+    """The recipes, those whose layers (or parts) are not fused as one of each; which these are, the models are asked.
+
+    Raises `BadValue` where the layers have other names in one model than in another.
+    """
+    if not any(recipe.apart for recipe in recipes):
+        return tuple(recipes)
+    found = {tuple(_each_layer(recipes, model)) for model in models}
+    if len(found) > 1:
+        names = ", ".join(model.name for model in models)
+        raise BadValue(f"a map of each layer for {names}, whose layers have other names", "one model at a time")
+    return found.pop() if found else ()
+
+
+def _each_layer(recipes: Sequence[Recipe], model: ModelRequest | Subject) -> Iterator[Recipe]:
+    subject = model.load("cpu") if isinstance(model, ModelRequest) else model
+    for recipe in recipes:
+        shown = Inputs((subject.blank(),))
+        yield from [one.recipe for one in wanted(subject, shown, [recipe])] if recipe.apart else [recipe]
+
+
 def with_centre(recipes: Sequence[Recipe], criteria: Iterable[Criterion]) -> tuple[Recipe, ...]:
     """The recipes, and the centre of the photo beside them where places are measured: what a map has to beat."""
     local = any({"boxes", "masks"} & set(needs(criterion.metric.function)) for criterion in criteria)
     there = any(recipe.method == "centre" for recipe in recipes)
     return (*recipes, Recipe("centre")) if local and not there else tuple(recipes)
-
-
-def recipe_name(recipe: Recipe) -> str:
-    """A recipe as one line: its name where it is made of others, else what it is in full."""
-    return recipe.entry.name if getattr(recipe, "parts", ()) else recipe_in_full(recipe)
-
-
-def recipe_in_full(recipe: Recipe) -> str:
-    """The method, then whatever is not as usual."""
-    settings = ",".join(f"{key}={_word(value)}" for key, value in recipe.settings)
-    method = recipe.entry.name + (f":{settings}" if settings else "")
-    others = [f for f in fields(recipe) if f.name not in ("method", "settings")]
-    said = [f"{f.name}={_word(getattr(recipe, f.name))}" for f in others if getattr(recipe, f.name) != f.default]
-    return " ".join([method, *said])
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, Recipe):
-        return f"({recipe_in_full(value)})"
-    if is_dataclass(value) and not isinstance(value, type):
-        return repr(value)
-    if isinstance(value, tuple | list):
-        return "+".join(map(_word, value))
-    return getattr(value, "__qualname__", None) or (
-        type(value).__name__ if isinstance(value, nn.Module) else str(value)
-    )
 
 
 def _plain(value: Any) -> Any:

@@ -12,10 +12,11 @@ from ..judge import Values, measured
 from ..measuring import Criterion, find_criterion
 from ..metrics.truth import Truth
 from ..models import Subject
+from ..naming import recipe_name
 from ..targets import Classes
 from ..wording import readable
 from .dataset import Item
-from .request import ModelRequest, Request, Unit, recipe_name
+from .request import ModelRequest, Request, Unit
 from .rows import Row
 
 _ENDS_THE_RUN = (MissingExtra, MemoryError, torch.OutOfMemoryError, UnknownName, BadSetting)

@@ -3,6 +3,7 @@
 from .boxed import boxed as boxed
 from .colour import colourise as colourise
 from .find import find_photos as find_photos
+from .find import sources_of as sources_of
 from .geometry import Box as Box
 from .geometry import Placement as Placement
 from .geometry import Point as Point

@@ -1,13 +1,18 @@
 """Which photos a person means by files, folders and patterns."""
 
 import glob
+import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
 
 from ..errors import BadPhoto
 from .own import made_here
-from .read import URL
+from .read import URL, Photo
 
 _KINDS = "jpg jpeg jpe jfif png apng gif bmp dib webp avif heic heif tif tiff jp2 ppm pgm pbm pnm"
 ENDINGS = frozenset(f".{kind}" for kind in _KINDS.split())
@@ -31,6 +36,36 @@ def find_photos(patterns: Sequence[str | os.PathLike[str]] | str | os.PathLike[s
         for path in paths or [Path(pattern)]:
             once.setdefault(os.path.abspath(path), path)
     return list(once.values())
+
+
+def sources_of(photos: Any) -> tuple[list[Any], bool]:
+    """What a person names by one thing or several, each of which can be read as a photo; and whether it is several.
+
+    Several are a list or whatever else can be gone through, a folder, and a pattern that is no file's name; folders and
+    patterns may be in a list too.  One among several that names nothing stays, so that reading it says so.
+    """
+    if isinstance(photos, str | os.PathLike):
+        several = _is_several(photos)
+        return ([*find_photos(photos)] if several else [photos]), several
+    if isinstance(photos, _ONE) or not isinstance(photos, Iterable):
+        return [photos], False
+    return [source for one in photos for source in _each(one)], True
+
+
+_ONE = (bytes, io.IOBase, np.ndarray, Tensor, Photo, Mapping)
+"""What is one photo, or a mistake, although it can be gone through; PIL's images cannot."""
+
+
+def _each(source: Any) -> list[Any]:
+    """The photos of a folder or pattern among others; anything else as it is."""
+    if not isinstance(source, str | os.PathLike) or not _is_several(source):
+        return [source]
+    return [*_meant(os.fspath(source))] or [source]
+
+
+def _is_several(source: str | os.PathLike[str]) -> bool:
+    path = os.path.expanduser(os.fspath(source))
+    return os.path.isdir(path) or (glob.has_magic(path) and not os.path.exists(path) and not URL.match(path))
 
 
 def _meant(pattern: str) -> list[Path]:

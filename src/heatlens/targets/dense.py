@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import BadValue
+from ..errors import BadValue, NotInPhoto
 from ..trees import Tree
 from .classes import Names, _OneClass
 from .outputs import column, logits_of
@@ -82,7 +82,7 @@ class Region(_OneClass):
         column(scores, index)  # says so where there is no such class
         if self.mask is None and not counts[index]:
             there = ", ".join(str(int(c)) for c in counts.argsort(descending=True, stable=True)[:5] if counts[c])
-            raise BadValue(
+            raise NotInPhoto(
                 f"class {index} is nowhere the strongest in this image", f"one that is (by area: {there})", "or a mask"
             )
         return replace(self, index=index, mask=self.mask if self.mask is not None else strongest == index)
@@ -99,7 +99,7 @@ class Region(_OneClass):
             areas[self.background] = 0
         there = int((areas > 0).sum())
         if not 0 <= self.rank < there:
-            raise BadValue(f"no region #{self.rank + 1} in this image", f"#1 to #{there}")
+            raise NotInPhoto(f"no region #{self.rank + 1} in this image", f"#1 to #{there}")
         return int(areas.argsort(descending=True, stable=True)[self.rank])
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from torch import Tensor, stack
 
-from ..errors import BadValue
+from ..errors import BadValue, NotInPhoto
 from ..notation import ratio
 from ..registry import at_least
 from ..trees import Tree
@@ -48,7 +48,7 @@ class Box(_OneClass):
         order = overlaps(found["boxes"], self.box) if self.box is not None else found["scores"]
         rows = [int(row) for row in order.detach().argsort(descending=True, stable=True) if meant[row]]
         if not 0 <= self.rank < len(rows):
-            raise BadValue(
+            raise NotInPhoto(
                 f"no detection #{self.rank + 1}{'' if self.index is None else f' of class {self.index}'} in this image",
                 _seen(found, rows),
                 "lower the detector's score threshold, or choose another class",

@@ -1,0 +1,97 @@
+"""One batch of photos looked at: an explanation of each photo by each recipe for each target."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .averaging import Crops, find_average
+from .engine.inputs import Inputs
+from .explanation import Explanation
+from .images import Photo
+from .look import look
+from .models import Subject
+from .recipe import Recipe
+from .seen import Seen, Wishes
+from .targets import ClassTarget, Target
+
+
+def explain_batch(
+    subject: Subject, photos: Sequence[Photo], asked: Sequence[Recipe], wanted: Sequence[Target], wishes: Wishes
+) -> list[list[Explanation]]:
+    """Of each photo its explanations, by recipe, then target; a recipe that is not fused is several."""
+    subject, asked = _around(subject, asked)
+    prepared = [subject.prepare(photo) for photo in photos]
+    if len({image.shape for image, _ in prepared}) > 1:  # photos of their own sizes do not make a batch
+        return [e for photo in photos for e in explain_batch(subject, [photo], asked, wanted, wishes)]
+    inputs = Inputs((subject.ready(torch.cat([image for image, _ in prepared])),))
+    seen = look(subject, inputs, asked, [[target] * len(photos) for target in wanted], wishes)
+    return [
+        [
+            _explanation(subject, photo, placement, seen, r, t, i)
+            for r in range(len(seen.recipes))
+            for t in range(len(wanted))
+        ]
+        for i, (photo, (_, placement)) in enumerate(zip(photos, prepared, strict=True))
+    ]
+
+
+def _around(subject: Subject, asked: Sequence[Recipe]) -> tuple[Subject, Sequence[Recipe]]:
+    """Crops are cut from a photo before its centre is: the subject that sees so much, recipes that know the size."""
+    p, averages = subject.preprocessing, [find_average(recipe.average) for recipe in asked]
+    if not all(isinstance(average, Crops) and not average.size for average in averages):
+        return subject, asked
+    narrow = p.before_cut == p.size or p.before_cut[0] < p.size[0] or p.before_cut[1] < p.size[1]
+    if subject.any_size or p.resize == "pad" or narrow:
+        return subject, asked
+    wide = replace(subject, preprocessing=replace(p, size=p.before_cut))
+    return wide, [
+        replace(recipe, average=replace(average, size=p.size))  # type: ignore[type-var]
+        for recipe, average in zip(asked, averages, strict=True)
+    ]
+
+
+def _explanation(subject: Subject, photo: Photo, placement: Any, seen: Seen, r: int, t: int, i: int) -> Explanation:
+    recipe, target = seen.recipes[r], seen.targets[t][i]
+    return Explanation(
+        photo=photo,
+        model=subject.name,
+        recipe=recipe,
+        target=target,
+        name=target.text(subject.classes.name) if isinstance(target, ClassTarget) else _callable_name(target),
+        score=float(seen.scores[t][i].detach()),
+        probability=seen.probabilities[t][i],
+        raw=np.ascontiguousarray(seen.maps[r][t][i].float().cpu().numpy()),
+        placement=placement,
+        predictions=_predictions(subject, seen, i),
+        warnings=tuple(dict.fromkeys([*seen.notes[r][t], *_said_of(subject)])),
+        signed=_signed(recipe, seen.maps[r][t][i]),
+    )
+
+
+def _said_of(subject: Subject) -> list[str]:
+    """What a person should know about the model."""
+    return [*(f"assumed {what}" for what in subject.assumed), *subject.remarks]
+
+
+def _signed(recipe: Recipe, one: Tensor) -> bool:
+    """Whether negative values of a shown map mean something; one that is shown from its lowest value on has none."""
+    if recipe.entry.display == "range":
+        return False
+    return (recipe.entry.signed and len(recipe.layers) == 1) or bool((one < 0).any())
+
+
+def _predictions(subject: Subject, seen: Seen, image: int) -> tuple[tuple[str, float], ...]:
+    if seen.ranking is None:
+        return ()
+    best = seen.ranking[image].sort(descending=True, stable=True)
+    return tuple(
+        (subject.classes.name(int(c)), float(p)) for p, c in zip(best.values[:5], best.indices[:5], strict=True)
+    )
+
+
+def _callable_name(target: Callable[..., Any]) -> str:
+    return getattr(target, "__name__", type(target).__name__)
