@@ -8,7 +8,6 @@ import heatlens
 from heatlens import Recipe
 from heatlens.averaging.views import Views, unchanged
 from heatlens.errors import BadValue, UnknownName
-from heatlens.models.stages import stage_layer
 from heatlens.recipe import RECIPES, find_recipe
 from heatlens.targets import Contrast
 
@@ -69,10 +68,10 @@ def test_stages_are_counted_from_the_deepest(model: nn.Module, images: Tensor) -
     assert subject.stage_layers() == ("0.0", "0")
     found = heatlens.attribute(subject, images, method="hires_cam", layers="stage:-2", target=1)
     torch.testing.assert_close(found, heatlens.attribute(subject, images, method="hires_cam", layers="0.0", target=1))
-    assert stage_layer("stage:-9", ("a", "b")) == "a"
-    assert stage_layer("stage:-1", ("a", "b")) == "b"
+    assert subject.named_layers("stage:-9") == ("0.0",)
+    assert subject.named_layers("stage:-1") == ("0",)
     with pytest.raises(BadValue, match="stage by number"):
-        stage_layer("stage:two", ("a", "b"))
+        subject.named_layers("stage:two")
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
