@@ -26,8 +26,8 @@ def space(x: Stack) -> tuple[int, ...]:
 
 
 def over_space(weights: Tensor, x: Stack) -> Tensor:
-    """Weights `(n, c)` shaped so that they multiply the stack channel by channel."""
-    return weights.reshape(*weights.shape, *[1] * (x.ndim - 2))
+    """Weights `(n, c)` shaped so that they multiply the stack channel by channel; those of places stay as they are."""
+    return weights.reshape(*weights.shape, *[1] * (x.ndim - weights.ndim))
 
 
 def spatial_sum(x: Stack) -> Stack:

@@ -17,7 +17,7 @@ EVIDENCE = MappingProxyType(
     {
         "activations": "A, what the layer says: (n, c, *space)",
         "gradients": "dy/dA, how the score would change with it: (n, c, *space)",
-        "class_weights": "w, the weights of a head that is linear in the mean of A: (n, c)",
+        "class_weights": "w of a head linear in the mean of A: (n, c); of that of ReLU(A): (n, c, *space), 0 off A > 0",
         "images": "X, what the model was shown: (n, channels, *size)",
         "baseline": "X_0, the black picture in the model's units: (n, channels, *size)",
         "enlarge": "enlarge(stack) -> U(stack), linearly interpolated to the size of the images",

@@ -13,7 +13,7 @@ from heatlens.errors import BadValue, EvidenceMissing, LayerNotReached, NotFinit
 from heatlens.models.layouts import ChannelsFirst
 from heatlens.registry import EVIDENCE
 from heatlens.targets import Logit, Probability
-from networks import Gap, timm_model
+from networks import Gap, timm_model, torchvision_model
 
 
 class Curved(nn.Module):
@@ -142,6 +142,24 @@ def test_class_weights_of_a_linear_head() -> None:
         p = model(images).softmax(1)
         contrast = torch.stack([p[i, 2] * (model.head.weight[2] - p[i] @ model.head.weight) for i in range(2)])
         torch.testing.assert_close(Evidence(scene.under([Probability(2)] * 2), "relu").class_weights, contrast.detach())
+
+
+@pytest.mark.parametrize("size", [64, 80])
+def test_cam_behind_a_relu_that_no_module_is(size: int) -> None:
+    """torchvision's DenseNet rectifies its features by a function: mean(w ReLU(A)) + b is the score."""
+    model, _ = torchvision_model("densenet121")
+    images = torch.randn(2, 3, size, size + 32, generator=torch.Generator().manual_seed(0))
+    maps = heatlens.attribute(model, images, method="cam", target=[5, 9], layers="features", upsample=False)
+    with torch.no_grad():
+        features, logits = model.features(images), model(images)
+    assert (features < 0).any()
+    W, b = model.classifier.weight[[5, 9]].detach(), model.classifier.bias[[5, 9]].detach()
+    torch.testing.assert_close(maps.mean((1, 2)) + b, logits[[0, 1], [5, 9]], rtol=1e-4, atol=1e-4)
+    expected = torch.einsum("nc,nchw->nhw", W, features.clamp(min=0))
+    torch.testing.assert_close(maps, expected, rtol=1e-4, atol=1e-5)
+    composed = heatlens.attribute(model, images, method=heatlens.compose(weight="class", rectify=False),
+                                  target=[5, 9], layers="features", upsample=False)  # fmt: skip
+    torch.testing.assert_close(composed, maps)
 
 
 def test_class_weights_are_refused_where_the_head_is_not_linear(curved: Curved, images: Tensor) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..attention import Attention
-from ..notation import Stack, resize
+from ..notation import Stack, over_space, resize
 from ..targets import class_logits, logits_of, score_each
 from ..trees import Tree, map_tensors
 from . import rules
@@ -50,14 +50,15 @@ class Evidence:
 
     @cached_property
     def class_weights(self) -> Tensor:
-        head = linear_head(self._scene.model, self.activations, self._scene.outputs, self._layer)
+        head, rectified = linear_head(self._scene.model, self.activations, self._scene.outputs, self._layer)
         logits = logits_of(self._scene.outputs)
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
             outputs = map_tensors(lambda t: leaf if t is logits else t, self._scene.outputs)
             score = score_each(outputs, self._view.targets)
             by_class = torch.autograd.grad(score.sum(), leaf)[0]  # dy/d(logits): one-hot for a class's logit
-        return precise(by_class) @ head.to(precise(by_class))
+        weights = precise(by_class) @ head.to(precise(by_class))
+        return over_space(weights, self.activations) * (self.activations > 0) if rectified else weights
 
     def enlarge(self, stack: Stack) -> Stack:
         return resize(stack, tuple(self._scene.images.shape[2:]))

@@ -3,15 +3,16 @@
 from torch import Tensor, nn
 
 from ..errors import EvidenceMissing
-from ..notation import Stack
+from ..notation import Stack, relu
 from ..targets import logits_of
 from ..trees import Tree, close
 
 
-def linear_head(model: nn.Module, activations: Stack, outputs: Tree, layer: str) -> Tensor:
-    """Weights W (classes, c) with logits = mean(W A) + b, or mean(ReLU(W A + b)) for a 1x1-convolution head.
+def linear_head(model: nn.Module, activations: Stack, outputs: Tree, layer: str) -> tuple[Tensor, bool]:
+    """W (classes, c) with logits = mean(W f) + b, or mean(ReLU(W f + b)) of a 1x1 convolution; and whether f = ReLU(A).
 
-    A dense or 1x1-convolution module of fitting size is a candidate; only one that reproduces the logits is taken.
+    f is A, or ReLU(A) where a ReLU follows the layer that is no module (DenseNet).  A dense or 1x1-convolution module
+    of fitting size is a candidate; only one that reproduces the logits is taken.
     """
     logits = logits_of(outputs).detach().to(activations.dtype)
     places = activations.detach().flatten(2).mT  # (n, places, c)
@@ -20,15 +21,17 @@ def linear_head(model: nn.Module, activations: Stack, outputs: Tree, layer: str)
         if weight is None or weight.shape != (logits.shape[-1], activations.shape[1]) or logits.ndim != 2:
             continue
         matrix = weight.detach().to(activations.dtype)
-        bias = module.bias if isinstance(module.bias, Tensor) else matrix.new_zeros(1)
-        answers = places @ matrix.T + bias.detach().to(matrix)
-        rectified = not isinstance(module, nn.Linear) and close(answers.relu().mean(1), logits)
-        if rectified or close(answers.mean(1), logits):
-            return matrix
+        bias = (module.bias if isinstance(module.bias, Tensor) else matrix.new_zeros(1)).detach().to(matrix)
+        answers = places @ matrix.T + bias
+        after = not isinstance(module, nn.Linear) and close(answers.relu().mean(1), logits)
+        if after or close(answers.mean(1), logits):
+            return matrix, False
+        if close(relu(places).mean(1) @ matrix.T + bias, logits):
+            return matrix, True
     raise EvidenceMissing(
         f"cam needs a head that is one linear layer on the spatial mean of layer {layer!r}, and "
         f"{type(model).__name__} has none there",
-        "global average pooling followed by one linear layer, or a 1x1 convolution followed by the pooling",
+        "global average pooling of it or of its ReLU, then one linear layer; or a 1x1 convolution, then the pooling",
         "use the last convolutional layer, or grad_cam, which is the same where cam exists",
     )
 

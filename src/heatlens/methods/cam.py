@@ -3,8 +3,9 @@ Oliva, Antonio Torralba.  CVPR 2016, arXiv:1512.04150.
 
     M(x, y) = sum_k  w_k f_k(x, y)      (2)
 
-f = A enters a global average pooling and then one linear layer with the weights w of the class.  The bias is left
-out, and there is no ReLU: mean_xy M + b is the class score itself.
+f enters a global average pooling and then one linear layer with the weights w of the class: A, or ReLU(A) where the
+network rectifies what the layer says (DenseNet), w then being 0 where A is not positive.  The bias is left out, and M
+has no ReLU: mean_xy M + b is the class score itself.
 """
 
 from torch import Tensor
