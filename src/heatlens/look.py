@@ -13,6 +13,7 @@ from .engine.inputs import Inputs
 from .engine.scene import Options, Scene, View
 from .errors import BadValue, NotFinite, ScoreIndifferent
 from .fusion import fused
+from .models.class_names import check_class_names
 from .models.subject import Subject
 from .notation import Maps, resize_maps, unit_scale
 from .notes import blank, guessed
@@ -71,6 +72,7 @@ def _look(
         groups.setdefault(find_average(recipe.average), []).append(r)
     with evaluating(subject.model, differentiable=wishes.differentiable):
         clean = _scene(subject, plain, [recipes[r] for r in groups[None]], wishes)
+        check_class_names(subject, clean.outputs)
         settled = [_settled(clean.outputs, row, inputs.batch) for row in targets]
         sharper = [contrasted(clean.outputs, row) for row in settled] if any(r.contrast for r in recipes) else settled
         aims = list(zip(settled, sharper, strict=True))

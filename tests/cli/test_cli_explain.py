@@ -415,3 +415,13 @@ def test_stages_all_and_ranges(run: Any, photos: list[Path], command: str, layer
     assert said.code == 0
     each = [(r["method"], r["layers"]) for r in json.loads(file.read_text())]
     assert each == [(method, [name]) for method in ("grad_cam", "fem") for name in names]
+
+
+def test_a_number_of_class_names_that_is_not_that_of_the_classes(run: Any, photos: list[Path]) -> None:
+    Path("three.txt").write_text("ant\nbee\ncrow\n")
+    Path("none.txt").write_text("\n")
+    for command in (["explain", photos[0], "-m"], ["locate", photos[0], "-m"], ["layers"], ["classes"]):
+        said = run(*command, "tiny", "--class-names", "three.txt")
+        assert (said.code, said.out) == (2, "")
+        assert said.err.startswith("heatlens: 3 class names for tiny, which has 4 classes. Expected a name for each")
+        assert run(*command, "tiny", "--class-names", "none.txt").err.startswith("heatlens: an empty list of class")

@@ -14,6 +14,7 @@ from . import timm as _timm
 from . import torchvision as _torchvision
 from . import transformers as _transformers
 from .checkpoints import load_state
+from .class_names import check_at_once
 from .plain import plain, unwrapped
 from .quantised import with_what_it_lacks
 from .subject import OVERRIDES, Subject
@@ -52,7 +53,10 @@ def load(model: "str | nn.Module | Subject", weights: Any = None, *, device: Any
     subject = _subject(model, weights, options)
     if overrides:
         subject = subject.overridden(**overrides)
-    return subject if device is None else subject.to(device)
+    subject = subject if device is None else subject.to(device)
+    if overrides.get("classes") is not None and subject.reader is None:
+        check_at_once(subject)
+    return subject
 
 
 def subject_of(model: "str | nn.Module | Subject") -> Subject:

@@ -13,7 +13,7 @@ from ..engine.evaluating import device_of, dtype_of
 from ..errors import BadValue, unknown
 from ..images import Photo, Placement, Preprocessing, prepare
 from ..images.geometry import black
-from ..targets import Classes, ClassTarget, Logit, Target, classes_of, parse_target
+from ..targets import Classes, ClassTarget, Logit, Target, named_classes, parse_target
 from .choosing import Named, chosen, needs_no_pass, several
 from .lacking import Lacking
 from .layers import numbered_layers, recommended_layer
@@ -164,12 +164,12 @@ class Subject:
         read = {key: _numbers(key, given[key]) for key in _READING if key in given}
         layers = given.get("layers", self.layers)
         if "classes" in given and self.reader is not None:
-            return self.reader.classifying(self, classes_of(given.pop("classes"))).overridden(**given)
+            return self.reader.classifying(self, named_classes(given.pop("classes"))).overridden(**given)
         return replace(
             self,
             preprocessing=replace(self.preprocessing, **shown),
             reading=replace(self.reading, **read),
-            classes=classes_of(given["classes"]) if "classes" in given else self.classes,
+            classes=named_classes(given["classes"]) if "classes" in given else self.classes,
             layers=several(layers),
             assumed=() if shown else self.assumed,
             any_size=self.any_size and not {"size", "resize"} & shown.keys(),

@@ -12,7 +12,7 @@ from .classes import (
 )
 from .dense import Mask, Region
 from .detections import Box, are_detections, detections
-from .names import Classes, classes_of
+from .names import Classes, classes_of, named_classes
 from .outputs import Target, class_logits, class_probabilities, described, logits_of, named_tensor, score_each
 from .parse import KINDS, WRITTEN, parse_target
 from .sharper import contrasted
@@ -46,6 +46,7 @@ __all__ = [
     "detections",
     "embedding",
     "logits_of",
+    "named_classes",
     "named_tensor",
     "parse_target",
     "placed",

@@ -15,6 +15,8 @@ class Classes:
     names: tuple[str, ...] = ()
     synonyms: tuple[tuple[str, ...], ...] = ()
     wnids: tuple[tuple[str, ...], ...] = ()
+    partial: bool = False
+    """Whether there may be more classes, which have no names."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -51,6 +53,14 @@ class Classes:
         return index
 
 
+def named_classes(given: "Classes | Sequence[str] | Mapping[int, str]") -> Classes:
+    """As `classes_of`, of names that a person gives: an empty list of them is a BadValue."""
+    found = classes_of(given)
+    if not len(found) and not isinstance(given, Classes):
+        raise BadValue("an empty list of class names", "a name for each output of the model")
+    return found
+
+
 def classes_of(given: "Classes | Sequence[str] | Mapping[int, str] | None") -> Classes:
     """Classes from names by index: a list, one per output, or a dict such as transformers' `id2label`."""
     if given is None or isinstance(given, Classes):
@@ -58,5 +68,6 @@ def classes_of(given: "Classes | Sequence[str] | Mapping[int, str] | None") -> C
     if isinstance(given, str):
         raise BadValue(f"classes={given!r}", "a list of names, one per output of the model")
     if isinstance(given, Mapping):
-        given = [given.get(i, f"class {i}") for i in range(max(given, default=-1) + 1)]
+        named = [given.get(i, f"class {i}") for i in range(max(given, default=-1) + 1)]
+        return Classes(tuple(map(str, named)), partial=True)
     return Classes(tuple(map(str, given)))
