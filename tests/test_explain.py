@@ -367,6 +367,28 @@ class TestWarnings:
         found = heatlens.explain(bright(), np.zeros((32, 32, 3), np.uint8), method="hires_cam", target=0)
         assert found.warnings == ("hires_cam: the map is blank because layer 'look' returned only zeros",)
 
+    def test_a_map_that_is_nowhere_positive_says_so(self) -> None:
+        """Before a ReLU a principal component may be negative everywhere: a uniformly blue picture."""
+        net = nn.Sequential(
+            nn.Conv2d(3, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+        ).eval()
+        nn.init.constant_(net[0].weight, -1.0)
+        nn.init.constant_(net[0].bias, -0.5)
+        found = heatlens.explain(
+            heatlens.load(net, mean=0, std=1, size=32), photo(32, 32), method="eigen_cam", layers="0"
+        )
+        assert found.map.max() < 0
+        assert not found.has_peak
+        assert found.record()["peak"] is None
+        assert found.warnings == (
+            "eigen_cam: the map is nowhere above zero, so that nothing in it speaks for anything; a layer "
+            "behind a ReLU has a map that is nowhere negative",
+        )
+        against = heatlens.explain(bright(), photo(32, 32), method="hires_cam", target="dark")
+        assert against.warnings == (
+            "hires_cam: the map is nowhere above zero, so that nothing in it speaks for the target",
+        )
+
 
 class TestSaving:
     @pytest.fixture

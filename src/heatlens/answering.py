@@ -14,6 +14,7 @@ from .explanation import Explanation
 from .images import Photo
 from .look import look
 from .models import Subject
+from .notes import nowhere_positive
 from .recipe import Recipe
 from .seen import Seen, Wishes
 from .targets import ClassTarget, Target
@@ -56,6 +57,7 @@ def _around(subject: Subject, asked: Sequence[Recipe]) -> tuple[Subject, Sequenc
 
 def _explanation(subject: Subject, photo: Photo, placement: Any, seen: Seen, r: int, t: int, i: int) -> Explanation:
     recipe, target = seen.recipes[r], seen.targets[t][i]
+    raw = np.ascontiguousarray(seen.maps[r][t][i].float().cpu().numpy())
     return Explanation(
         photo=photo,
         model=subject.name,
@@ -64,10 +66,10 @@ def _explanation(subject: Subject, photo: Photo, placement: Any, seen: Seen, r: 
         name=target.text(subject.classes.name) if isinstance(target, ClassTarget) else _callable_name(target),
         score=float(seen.scores[t][i].detach()),
         probability=seen.probabilities[t][i],
-        raw=np.ascontiguousarray(seen.maps[r][t][i].float().cpu().numpy()),
+        raw=raw,
         placement=placement,
         predictions=_predictions(subject, seen, i),
-        warnings=tuple(dict.fromkeys([*seen.notes[r][t], *_said_of(subject)])),
+        warnings=tuple(dict.fromkeys([*seen.notes[r][t], *nowhere_positive(raw, recipe), *_said_of(subject)])),
         signed=_signed(recipe, seen.maps[r][t][i]),
     )
 

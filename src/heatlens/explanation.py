@@ -75,6 +75,11 @@ class Explanation:
         """(H, W): the pixels of the photo that the model saw."""
         return np.asarray(seen(self.placement).numpy())
 
+    @property
+    def has_peak(self) -> bool:
+        """Whether the map is above zero anywhere; where it is not, its peak and its boxes mean nothing."""
+        return bool(self.map.max() > 0)
+
     @cached_property
     def peak(self) -> tuple[int, int]:
         """(x, y) of the map's highest pixel, the first one in reading order among equals."""
@@ -115,7 +120,7 @@ class Explanation:
     def overlay(self, **look: Any) -> Image.Image:
         """The map on the photo.  look: alpha, cmap, contour, blend, peak=True, boxes=True, … of `images.overlay`."""
         if look.get("peak") is True:
-            look["peak"] = self.peak
+            look["peak"] = self.peak if self.has_peak else None
         if look.get("boxes") is True:
             look["boxes"] = self.boxes()
         return overlay(self.photo.pixels, self.map, **{"seen": self.seen, "signed": self.signed, **look})
@@ -145,7 +150,7 @@ class Explanation:
             "target": {"index": self.index, "name": self.name},
             "score": self.score,
             "probability": self.probability,
-            "peak": list(self.peak),
+            "peak": list(self.peak) if self.has_peak else None,
             "files": [],
             "warnings": list(self.warnings),
         }

@@ -1,5 +1,8 @@
 """What a person should know about a map: why it is blank, what was guessed about its layer."""
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .engine.scene import Scene
 from .models.layouts import Tokens
 from .notation import Maps
@@ -27,3 +30,12 @@ def blank(maps: Maps, recipe: Recipe, scene: Scene) -> list[str]:
         why = "no gradient that speaks for the target (a saturated score, or a ReLU that removed everything)"
         return [f"{recipe.entry.name}: the map is blank: {why}; hires_cam also shows what speaks against it"]
     return [f"{recipe.entry.name}: the map is blank"]
+
+
+def nowhere_positive(raw: NDArray[np.float32], recipe: Recipe) -> list[str]:
+    """That a map says something, and nothing that speaks for what is explained."""
+    if recipe.entry.display == "range" or not raw.any() or raw.max() > 0:
+        return []
+    about = "the target" if recipe.knows_target else "anything"
+    advice = "; a layer behind a ReLU has a map that is nowhere negative" if not recipe.knows_target else ""
+    return [f"{recipe.entry.name}: the map is nowhere above zero, so that nothing in it speaks for {about}{advice}"]

@@ -92,6 +92,15 @@ def test_the_record_holds_what_was_found(run: Any, photos: list[Path], model: Su
     assert heat[y, x] == heat.max()
 
 
+def test_a_blank_map_has_no_peak(run: Any, photos: list[Path], model: Subject) -> None:
+    for parameter in model.model.parameters():
+        torch.nn.init.zeros_(parameter)
+    said = run("explain", photos[0], "-m", "tiny", "--method", "hires_cam", "--peak")
+    assert "  no peak  " in said.out
+    assert "the map is blank" in said.err
+    assert records()[0]["peak"] is None
+
+
 def test_folders_patterns_and_names_each_photo_once(run: Any, photos: list[Path]) -> None:
     assert run("explain", "photos", "photos/*.png", photos[0], "-m", "tiny").code == 0
     assert [Path(r["photo"]).name for r in records()] == [path.name for path in photos]

@@ -62,9 +62,7 @@ class Voice:
             self.say(click.style(f"{photo.name}: {warning}", fg="yellow"), err=True)
         seen = ", ".join(f"{name} {likely:.1%}" for name, likely in explanations[0].predictions)
         self.say(f"{photo.name}: {seen or 'no class scores'}")
-        rows = [
-            (e.method, _cut(e.name), f"peak at {e.peak}", said) for e, said in zip(explanations, words, strict=True)
-        ]
+        rows = [(e.method, _cut(e.name), _peak(e), said) for e, said in zip(explanations, words, strict=True)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             self.say("  " + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -82,6 +80,10 @@ class Voice:
     def _echo(self, text: str, *, err: bool) -> None:
         with nullcontext() if self._bar is None else self._bar.external_write_mode():
             click.echo(text, err=err)
+
+
+def _peak(explanation: "Explanation") -> str:
+    return f"peak at {explanation.peak}" if explanation.has_peak else "no peak"
 
 
 def _cut(name: str) -> str:
