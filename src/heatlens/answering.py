@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from .averaging import Crops, find_average
-from .engine.inputs import Inputs
 from .explanation import Explanation
 from .images import Photo
 from .look import look
@@ -28,7 +27,7 @@ def explain_batch(
     prepared = [subject.prepare(photo) for photo in photos]
     if len({image.shape for image, _ in prepared}) > 1:  # photos of their own sizes do not make a batch
         return [e for photo in photos for e in explain_batch(subject, [photo], asked, wanted, wishes)]
-    inputs = Inputs((subject.ready(torch.cat([image for image, _ in prepared])),))
+    inputs = subject.shown((subject.ready(torch.cat([image for image, _ in prepared])),))
     seen = look(subject, inputs, asked, [[target] * len(photos) for target in wanted], wishes)
     return [
         [

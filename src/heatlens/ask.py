@@ -11,7 +11,6 @@ from .answering import explain_batch
 from .averaging import Average
 from .batches import FailedPhoto, answered, in_order
 from .engine.batching import Progress, takes_one
-from .engine.inputs import Inputs
 from .errors import BadValue
 from .explanation import Explanation
 from .fusion import Fusion
@@ -115,10 +114,10 @@ def attribute(
     Raises `HeatlensError`.
     """
     subject = subject_of(unwrapped(model) if isinstance(model, nn.Module) else model)
-    called = Inputs(*_on_device(subject, inputs, arguments))
+    called = subject.shown(*_on_device(subject, inputs, arguments))
     asked = recipes(method, settings or {}, layers, fuse, average)
     row = _one_each(subject, target, called.batch)
-    wishes = Wishes(upsample, differentiable, precision_of(precision), compiled=compile)
+    wishes = Wishes(upsample, differentiable, precision_of(precision), compiled=compile, scores=False)
     each = [(called.of(i, 1), row[i : i + 1]) for i in range(called.batch)]
     parts = each if takes_one(subject.model) else [(called, row)]
     seen = [look(subject, part, asked, [targets], wishes) for part, targets in parts]

@@ -11,7 +11,6 @@ from .averaging import Average
 from .batches import answered, in_order
 from .engine.batching import Progress
 from .engine.evaluating import evaluating
-from .engine.inputs import Inputs
 from .engine.scene import Options, Scene
 from .errors import BadValue
 from .fusion import Fusion
@@ -104,7 +103,7 @@ def measured(
             for i, (photo, truth) in enumerate(zip(photos, true, strict=True))
         ]
         return [measured(subject, p, recipes, criteria, t, progress=told, **given)[0] for p, t, told in alone]
-    inputs = Inputs((subject.ready(torch.cat([image for image, _ in prepared])),))
+    inputs = subject.shown((subject.ready(torch.cat([image for image, _ in prepared])),))
     with evaluating(subject.model):
         seen = look(subject, inputs, recipes, [_targets(subject, target, true)], wishes)
         options = Options(graph=False, precision=wishes.precision)

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .aims import Aims, aims_of, ranking
 from .averaging import Average, Crops, find_average
 from .engine.evaluating import evaluating
 from .engine.evidence import Evidence
@@ -21,24 +22,7 @@ from .parts import together, wanted
 from .recipe import Recipe
 from .registry import needs
 from .seen import Seen, Wishes
-from .targets import (
-    ClassTarget,
-    Logit,
-    Target,
-    are_detections,
-    class_logits,
-    class_probabilities,
-    contrasted,
-    described,
-    logits_of,
-    placed,
-    score_each,
-    settle,
-)
-from .trees import Tree, rows
-
-Aim = tuple[Sequence[Target], Sequence[Target]]
-"""What is explained of each image: by itself, and against classes that are like it."""
+from .targets import ClassTarget, Logit, Target, described, placed
 
 
 def look(
@@ -72,24 +56,24 @@ def _look(
         groups.setdefault(find_average(recipe.average), []).append(r)
     with evaluating(subject.model, differentiable=wishes.differentiable):
         clean = _scene(subject, plain, [recipes[r] for r in groups[None]], wishes)
-        check_class_names(subject, clean.outputs)
-        settled = [_settled(clean.outputs, row, inputs.batch) for row in targets]
-        sharper = [contrasted(clean.outputs, row) for row in settled] if any(r.contrast for r in recipes) else settled
-        aims = list(zip(settled, sharper, strict=True))
-        scores = [score_each(clean.outputs, row) for row in settled]
+        if len(subject.classes):
+            check_class_names(subject, clean.outputs)
+        aims = aims_of(clean, recipes, targets, subject.usual, blindly=not wishes.scores)
+        scores = aims.scores(clean.outputs) if wishes.scores else []
         maps: list[list[Maps]] = [[] for _ in recipes]
-        notes: list[list[list[str]]] = [[[] for _ in settled] for _ in recipes]
+        notes: list[list[list[str]]] = [[] for _ in recipes]
         for average, members in groups.items():
             group = [recipes[r] for r in members]
             if average is None:
                 found = _maps(subject, clean, group, aims, wishes.upsample)
             else:
-                found = _mean(subject, inputs, group, average, aims, wishes)
+                found = _mean(subject, inputs.meant(clean.inputs.meaning), group, average, aims, wishes)
             for r, row in zip(members, found, strict=True):
                 maps[r] = row
-                notes[r] = [clean.notes + guessed(recipes[r], clean) + blank(m, recipes[r], clean) for m in row]
-        ranking = _ranking(clean.outputs) if isinstance(subject.usual, Logit) else None
-    return Seen(list(recipes), maps, settled, scores, _probabilities(ranking, settled), ranking, notes)
+                of_map = [guessed(recipes[r], clean) + blank(m, recipes[r], clean) for m in row]
+                notes[r] = [clean.notes + of_aim + said for of_aim, said in zip(aims.notes, of_map, strict=True)]
+        order = ranking(clean.outputs) if wishes.scores and isinstance(subject.usual, Logit) else None
+    return Seen(list(recipes), maps, aims.settled, scores, _probabilities(order, aims.settled), order, notes)
 
 
 def _plainly(inputs: Inputs, asked: Sequence[Recipe]) -> Inputs:
@@ -119,12 +103,10 @@ def _scene(subject: Subject, inputs: Inputs, recipes: Sequence[Recipe], wishes: 
     return Scene(subject.model, inputs, list(layers), subject.layout, subject.baseline(inputs.images), options)
 
 
-def _maps(
-    subject: Subject, scene: Scene, recipes: Sequence[Recipe], aims: Sequence[Aim], upsample: bool
-) -> list[list[Maps]]:
+def _maps(subject: Subject, scene: Scene, recipes: Sequence[Recipe], aims: Aims, upsample: bool) -> list[list[Maps]]:
     """[recipe][target] from one scene; one backward pass per target, and none again for what knows no target."""
     found: list[list[Maps]] = [[] for _ in recipes]
-    for plain, sharper in aims:
+    for plain, sharper in zip(aims.settled, aims.sharper, strict=True):
         views = scene.under(plain), scene.under(sharper)
         for recipe, maps in zip(recipes, found, strict=True):
             again = bool(maps) and not recipe.knows_target
@@ -137,16 +119,16 @@ def _mean(
     inputs: Inputs,
     recipes: Sequence[Recipe],
     average: Average,
-    aims: Sequence[Aim],
+    aims: Aims,
     wishes: Wishes,
 ) -> list[list[Maps]]:
     """[recipe][target]: the mean over the average's views, each map put back first; the targets stay what they are."""
-    if getattr(average, "moves", False) and (fixed := [t for row, _ in aims for t in row if placed(t)]):
+    if getattr(average, "moves", False) and (fixed := [t for row in aims.settled for t in row if placed(t)]):
         raise BadValue(
             f"the average {type(average).__name__.lower()} for {described(fixed[0])}",
             "an average that leaves things at their places: noise, path",
         )
-    sums: list[list[Maps | float]] = [[0.0] * len(aims) for _ in recipes]
+    sums: list[list[Maps | float]] = [[0.0] * len(aims.settled) for _ in recipes]
     views = 0
     for images, put_back in average.views(inputs.images, subject.baseline(inputs.images)):
         scene = _scene(subject, inputs.showing(images), recipes, wishes)
@@ -195,14 +177,8 @@ def _not_finite(recipe: Recipe, layer: str) -> NotFinite:
     return NotFinite(f"{recipe.entry.name} at layer {layer!r} came out as NaN or infinity", "finite activations")
 
 
-def _settled(outputs: Tree, row: Sequence[Target], batch: int) -> list[Target]:
-    return [settle(target, rows(outputs, batch, i, 1)) for i, target in enumerate(row)]
-
-
-def _ranking(outputs: Tree) -> Tensor | None:
-    if are_detections(outputs) or logits_of(outputs).ndim > 2 or class_logits(outputs).shape[1] < 2:
-        return None
-    return class_probabilities(outputs).detach().float()
+def _speaks_of_class(target: Target) -> bool:
+    return isinstance(target, ClassTarget) and target.index is not None
 
 
 def _probabilities(ranking: Tensor | None, settled: Sequence[Sequence[Target]]) -> list[list[float | None]]:

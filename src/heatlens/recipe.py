@@ -63,6 +63,11 @@ class Recipe:
         return not self.needs <= _WITHOUT_TARGET
 
     @property
+    def knows_class(self) -> bool:
+        """Whether what is explained matters for more than which tokens the network reads in the end."""
+        return not self.needs <= _WITHOUT_TARGET | {"attention"}
+
+    @property
     def replays(self) -> bool:
         return bool(self.needs & _TAIL)
 

@@ -21,6 +21,8 @@ class Wishes:
     precision: torch.dtype | None = None
     progress: Progress | None = None
     compiled: bool = False
+    scores: bool = True
+    """Whether the scores and the model's ranking of classes are asked for, not only the maps."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Seen:
     maps: list[list[Maps]]
     targets: list[list[Target]]
     scores: list[Tensor]
-    """One (n,) per target."""
+    """One (n,) per target, where they were asked for; NaN where nothing is explained."""
     probabilities: list[list[float | None]]
     """[target][image]; None where a target has no class."""
     ranking: Tensor | None

@@ -200,7 +200,7 @@ class ModelOutput:
     "wrap",
     [
         lambda t: t,
-        lambda t: (t, torch.zeros(2, 9)),
+        lambda t: (t, None),
         lambda t: [torch.zeros(2, dtype=torch.long), t],
         lambda t: {"features": torch.zeros(2, 9), "logits": t},
         lambda t: {"out": t},

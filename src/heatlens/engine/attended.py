@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ..attention import Attention
 from ..errors import EvidenceMissing, ScoreIndifferent
-from ..targets import Target, described, logits_of, score_each
-from ..trees import Tree, close, map_tensors
+from ..targets import Target, described, logits_of, score_each, with_logits
+from ..trees import Tree, close
 from .attending import Attended, attending
 from .derivatives import gradients, precise
 from .inputs import Inputs
@@ -192,7 +192,7 @@ def _start(outputs: Tree, logits: Tensor, target: Target) -> Tensor:
     """dy/d(class scores)."""
     with torch.enable_grad():
         leaf = logits.detach().requires_grad_()
-        score = score_each(map_tensors(lambda t: leaf if t is logits else t, outputs), [target])
+        score = score_each(with_logits(outputs, leaf), [target])
         return torch.autograd.grad(score.sum(), leaf)[0]
 
 

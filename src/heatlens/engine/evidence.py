@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..attention import Attention
 from ..notation import Stack, over_space, resize
-from ..targets import class_logits, logits_of, score_each
-from ..trees import Tree, map_tensors
+from ..targets import class_logits, logits_of, score_each, with_logits
+from ..trees import Tree
 from . import rules
 from .attended import AttendedPass, Of, relevances
 from .batching import Progress, chunk_size, chunked, takes_one
@@ -54,8 +54,7 @@ class Evidence:
         logits = logits_of(self._scene.outputs)
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
-            outputs = map_tensors(lambda t: leaf if t is logits else t, self._scene.outputs)
-            score = score_each(outputs, self._view.targets)
+            score = score_each(with_logits(self._scene.outputs, leaf), self._view.targets)
             by_class = torch.autograd.grad(score.sum(), leaf)[0]  # dy/d(logits): one-hot for a class's logit
         weights = precise(by_class) @ head.to(precise(by_class))
         return over_space(weights, self.activations) * (self.activations > 0) if rectified else weights

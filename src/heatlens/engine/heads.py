@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from ..errors import EvidenceMissing
 from ..notation import Stack, relu
 from ..targets import logits_of
+from ..targets.meaning import Answer
 from ..trees import Tree, close
 
 
@@ -14,7 +15,7 @@ def linear_head(model: nn.Module, activations: Stack, outputs: Tree, layer: str)
     f is A, or ReLU(A) where a ReLU follows the layer that is no module (DenseNet).  A dense or 1x1-convolution module
     of fitting size is a candidate; only one that reproduces the logits is taken.
     """
-    logits = logits_of(outputs).detach().to(activations.dtype)
+    logits = _level(logits_of(outputs).detach().to(activations.dtype), outputs)
     places = activations.detach().flatten(2).mT  # (n, places, c)
     for module in model.modules():
         weight = _weight_matrix(module)
@@ -23,10 +24,10 @@ def linear_head(model: nn.Module, activations: Stack, outputs: Tree, layer: str)
         matrix = weight.detach().to(activations.dtype)
         bias = (module.bias if isinstance(module.bias, Tensor) else matrix.new_zeros(1)).detach().to(matrix)
         answers = places @ matrix.T + bias
-        after = not isinstance(module, nn.Linear) and close(answers.relu().mean(1), logits)
-        if after or close(answers.mean(1), logits):
+        after = not isinstance(module, nn.Linear) and close(_level(answers.relu().mean(1), outputs), logits)
+        if after or close(_level(answers.mean(1), outputs), logits):
             return matrix, False
-        if close(relu(places).mean(1) @ matrix.T + bias, logits):
+        if close(_level(relu(places).mean(1) @ matrix.T + bias, outputs), logits):
             return matrix, True
     raise EvidenceMissing(
         f"cam needs a head that is one linear layer on the spatial mean of layer {layer!r}, and "
@@ -34,6 +35,12 @@ def linear_head(model: nn.Module, activations: Stack, outputs: Tree, layer: str)
         "global average pooling of it or of its ReLU, then one linear layer; or a 1x1 convolution, then the pooling",
         "use the last convolutional layer, or grad_cam, which is the same where cam exists",
     )
+
+
+def _level(scores: Tensor, outputs: Tree) -> Tensor:
+    """Of a model that returns softmax probabilities, scores are known up to a constant of each image."""
+    softmax = isinstance(outputs, Answer) and outputs.meaning.scores == "softmax"
+    return scores - scores.mean(1, keepdim=True) if softmax and scores.ndim == 2 else scores
 
 
 def _weight_matrix(module: nn.Module) -> Tensor | None:

@@ -1,11 +1,12 @@
 """What a model is called with."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor, nn
 
 from ..errors import BadValue
+from ..targets.meaning import Meaning, read
 from ..trees import Tree, main_tensor, rows, tensors, with_tensor
 from .batching import out_of_memory
 
@@ -16,6 +17,8 @@ class Inputs:
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
+    meaning: Meaning = Meaning()
+    """How what the model returns is read."""
 
     @property
     def images(self) -> Tensor:
@@ -30,12 +33,16 @@ class Inputs:
     def of(self, index: int, copies: int) -> "Inputs":
         """Image `index`, `copies` times."""
         args, kwargs = rows((self.args, self.kwargs), self.batch, index, copies)
-        return Inputs(args, kwargs)
+        return replace(self, args=args, kwargs=kwargs)
 
     def showing(self, images: Tensor) -> "Inputs":
         """The same call with other images."""
         args, kwargs = with_tensor((self.args, self.kwargs), self.images, images)
-        return Inputs(args, kwargs)
+        return replace(self, args=args, kwargs=kwargs)
+
+    def meant(self, meaning: Meaning) -> "Inputs":
+        """The same call, what comes of it read so."""
+        return replace(self, meaning=meaning)
 
     def shown_to(self, model: nn.Module) -> Tree:
         """A first forward pass: a model that refuses its input is a mistake about the input's size or channels."""
@@ -52,4 +59,4 @@ class Inputs:
             ) from error
 
     def run(self, model: nn.Module) -> Tree:
-        return model(*self.args, **self.kwargs)
+        return read(model(*self.args, **self.kwargs), self.meaning)

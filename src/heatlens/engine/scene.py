@@ -10,19 +10,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from ..errors import LayerNotReached, NotFinite, ScoreIndifferent
+from ..errors import LayerNotReached, ScoreIndifferent
 from ..notation import Stack
 from ..targets import Target, described, score_each
+from ..targets.meaning import Meaning, read
 from ..trees import Tree, tensors
 from .batching import Progress
 from .capture import capture, find_layers
 from .compiling import compiled_copy
 from .derivatives import gradients
 from .evaluating import device_of
+from .finite import check_finite
 from .inputs import Inputs
 from .replay import Recorder
 from .swift import swift_copy
 from .tail import Tail
+from .understanding import understood
 
 T = TypeVar("T")
 
@@ -75,15 +78,35 @@ class Scene:
         baseline: Tensor,
         options: Options | None = None,
     ) -> None:
-        self.model, self.inputs, self.read_layout, self.baseline = model, inputs, read_layout, baseline
+        self.model, self.read_layout, self.baseline = model, read_layout, baseline
         self.options = options or Options()
         self.modules = find_layers(model, layers)
         self.notes: list[str] = []
-        self.outputs, self.said, self.recorders = self._look(inputs, self.options.graph, self.options.tails)
+        self._shown = inputs
+        self._returned, self.said, self.recorders = self._look(inputs, self.options.graph, self.options.tails)
 
     @property
     def images(self) -> Tensor:
-        return self.inputs.images
+        return self._shown.images
+
+    @cached_property
+    def _meaning(self) -> tuple[Meaning, list[str]]:
+        return understood(self.model, self._shown, self._returned)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a person should know of how class scores are read."""
+        return self._meaning[1]
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """What the model is called with, and how what it returns is read."""
+        return self._shown.meant(self._meaning[0])
+
+    @cached_property
+    def outputs(self) -> Tree:
+        """What the model returned, with its meaning."""
+        return read(self._returned, self._meaning[0])
 
     def under(self, targets: Sequence[Target]) -> "View":
         """The scene with one target per image."""
@@ -143,7 +166,7 @@ class Scene:
                 "a layer that runs",
                 "list those that do with: heatlens layers MODEL",
             )
-        _check_finite(self.model, outputs)
+        check_finite(self.model, outputs)
         return outputs, said, recorders
 
     def _pass(self, inputs: Inputs, graph: bool, tails: frozenset[str], everywhere: bool) -> _Seen:
@@ -195,16 +218,3 @@ class View:
             if gradient is None:
                 raise ScoreIndifferent(f"the score of {described(self.targets[0])} does not depend on layer {name!r}")
         return dict(zip(said, found, strict=True))  # type: ignore[arg-type]
-
-
-def _check_finite(model: nn.Module, outputs: Tree) -> None:
-    if all(bool(t.isfinite().all()) for t in tensors(outputs) if t.is_floating_point()):
-        return
-    for name, weights in model.named_parameters():
-        if not bool(weights.isfinite().all()):
-            raise NotFinite(f"the weights {name!r} of {type(model).__name__} contain NaN or infinity", "finite weights")
-    raise NotFinite(
-        f"{type(model).__name__} returned NaN or infinity",
-        "finite outputs",
-        "check the photo's preprocessing (mean, std) and the model's precision",
-    )

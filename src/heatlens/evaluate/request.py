@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .. import models
-from ..engine.inputs import Inputs
 from ..errors import BadValue
 from ..measuring import Criterion, find_criterion
 from ..models import Subject
@@ -136,7 +135,7 @@ def each_layer(recipes: Sequence[Recipe], models: Sequence[ModelRequest | Subjec
 def _each_layer(recipes: Sequence[Recipe], model: ModelRequest | Subject) -> Iterator[Recipe]:
     subject = model.load("cpu") if isinstance(model, ModelRequest) else model
     for recipe in recipes:
-        shown = Inputs((subject.blank(),))
+        shown = subject.shown((subject.blank(),))
         yield from [one.recipe for one in wanted(subject, shown, [recipe])] if recipe.apart else [recipe]
 
 

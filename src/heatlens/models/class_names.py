@@ -1,9 +1,8 @@
 """Whether a model has as many class names as classes; otherwise some class would be called by another's name."""
 
 from ..engine.evaluating import evaluating
-from ..engine.inputs import Inputs
 from ..errors import BadSetting, HeatlensError
-from ..targets import Logit, Region, are_detections, class_logits, logits_of
+from ..targets import Answer, Logit, Region, are_detections, class_logits, logits_of
 from ..trees import Tree
 from .subject import Subject
 
@@ -25,7 +24,7 @@ def check_at_once(subject: Subject) -> None:
     """The same, by a pass over noise; a model that cannot be run on its own preprocessing's size is not judged yet."""
     try:
         with evaluating(subject.model):
-            outputs = Inputs((subject.blank(),)).shown_to(subject.model)
+            outputs = subject.shown((subject.blank(),)).shown_to(subject.model)
     except (HeatlensError, RuntimeError):
         return
     check_class_names(subject, outputs)
@@ -37,7 +36,7 @@ def classes_of_outputs(subject: Subject, outputs: Tree) -> int | None:
         return None
     try:
         if isinstance(subject.usual, Region):
-            return logits_of(outputs).shape[1]
+            return 2 if isinstance(outputs, Answer) and outputs.meaning.pair else logits_of(outputs).shape[1]
         return class_logits(outputs).shape[1] if isinstance(subject.usual, Logit) else None
     except HeatlensError:
         return None

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..errors import BadValue
 from ..images import Preprocessing
 from ..optional import require
-from ..targets import Classes
+from ..targets import Classes, Meaning
 from .imagenet import imagenet_classes
 from .layouts import Reading
 from .subject import Subject
@@ -58,9 +58,12 @@ def keras(model: Any) -> Subject:
         network,
         preprocessing,
         _classes(model),
-        Reading(channels_last=True if network.channels_last else None),
+        Reading(
+            channels_last=True if network.channels_last else None,
+            outputs=Meaning(scores="multilabel" if network.ending == "sigmoid" else None),
+        ),
         assumed=(f"preprocessing: {why}",),
-        remarks=("the scores are what enters the final softmax",) if network.ends_in_softmax else (),
+        remarks=(f"the scores are what enters the final {network.ending}",) if network.ending else (),
     )
 
 
@@ -79,11 +82,9 @@ class KerasNetwork(nn.Module):
         for layer in _layers(model):
             self._modules[_free(layer.name, self._modules)] = layer
         last = list(_layers(model))[-1]
-        self._head = (last if _is_softmax(getattr(last, "activation", None)) or _is_layer(last, "Softmax") else None,)
-
-    @property
-    def ends_in_softmax(self) -> bool:
-        return self._head[0] is not None
+        self.ending = _ending(last)
+        """The activation of the last layer that turns scores into probabilities, or nothing."""
+        self._head = (last if self.ending else None,)
 
     def forward(self, images: Tensor) -> Any:
         shown = images.movedim(1, -1) if self.channels_last else images
@@ -93,11 +94,11 @@ class KerasNetwork(nn.Module):
 
 @contextmanager
 def _linear(layer: Any) -> Iterator[None]:
-    """While open, the layer has no softmax."""
+    """While open, the layer has no softmax or sigmoid."""
     if layer is None:
         yield
         return
-    word = "call" if _is_layer(layer, "Softmax") else "activation"
+    word = "activation" if getattr(getattr(layer, "activation", None), "__name__", "") in _ENDINGS else "call"
     own = layer.__dict__.get(word)
     layer.__dict__[word] = _same
     try:
@@ -131,8 +132,14 @@ def _is_layer(layer: Any, kind: str) -> bool:
     return type(layer).__name__ == kind
 
 
-def _is_softmax(activation: Any) -> bool:
-    return getattr(activation, "__name__", "") == "softmax"
+def _ending(layer: Any) -> str:
+    activation = getattr(getattr(layer, "activation", None), "__name__", "")
+    if activation in _ENDINGS:
+        return str(activation)
+    return "softmax" if _is_layer(layer, "Softmax") else ""
+
+
+_ENDINGS = ("softmax", "sigmoid")
 
 
 def _channels_last(model: Any) -> bool:

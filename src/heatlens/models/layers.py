@@ -14,7 +14,7 @@ from ..engine.inputs import Inputs
 from ..engine.scene import Options, Scene
 from ..engine.survey import Found, survey
 from ..errors import EvidenceMissing, LayoutUnclear
-from ..targets import Logit, Region, Target, logits_of, named_tensor, settle
+from ..targets import Anything, Logit, Target, scores_in, settle
 from ..trees import Tree, close, main_tensor, rows
 from .layouts import Reading, Tokens
 
@@ -40,7 +40,7 @@ def list_layers(
     model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading, declared: Sequence[str] = ()
 ) -> list[Layer]:
     """Every layer that a forward pass goes through, in the order in which they finish; recommended are the declared."""
-    inputs = Inputs(args, kwargs)
+    inputs = Inputs(args, kwargs, reading.outputs)
     with evaluating(model):
         found, outputs = survey(model, inputs)
         best = declared or (recommend(model, inputs, reading, found, outputs),)
@@ -54,7 +54,7 @@ def list_layers(
 
 def numbered_layers(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> list[str]:
     """The layers that have a map, in the order of the pass: what a layer's number counts."""
-    inputs = Inputs(args, kwargs)
+    inputs = Inputs(args, kwargs, reading.outputs)
     with evaluating(model):
         found, _ = survey(model, inputs)
     return [f.name for f in found if prod(space_of(f, inputs, reading)) > 1]
@@ -62,7 +62,7 @@ def numbered_layers(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, A
 
 def recommended_layer(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> str:
     """The layer that is explained when nobody names one; `LayoutUnclear` where no layer has a space."""
-    inputs = Inputs(args, kwargs)
+    inputs = Inputs(args, kwargs, reading.outputs)
     with evaluating(model):
         found, outputs = survey(model, inputs)
         best = recommend(model, inputs, reading, found, outputs)
@@ -154,15 +154,16 @@ def _alike(space: tuple[int, ...], size: tuple[int, ...]) -> bool:
 
 def class_count(outputs: Tree) -> int:
     """Of outputs that are class scores; -1 of others."""
-    logits = logits_of(outputs)
-    return logits.shape[1] if logits.ndim > 1 else -1
+    logits = scores_in(outputs)
+    return logits.shape[1] if logits is not None and logits.ndim > 1 else -1
 
 
 def _last_reached(model: nn.Module, inputs: Inputs, reading: Reading, names: list[str]) -> str | None:
     """The first of these layers (the last in the network) whose places have a gradient."""
     scene = Scene(model, inputs, names, reading.of, torch.zeros(1), Options())
-    asked: dict[int, Target] = {1: Logit(), 2: Logit(), 3: _pooled}
-    usual = asked.get(logits_of(scene.outputs).ndim, Region())
+    asked: dict[int, Target] = {1: Logit(), 2: Logit(), 3: Anything()}
+    scores = scores_in(scene.outputs)
+    usual = Anything() if scores is None else asked.get(scores.ndim, _everywhere)
     targets = [settle(usual, rows(scene.outputs, inputs.batch, i, 1)) for i in range(inputs.batch)]
     try:
         gradients = scene.under(targets).reached()
@@ -188,10 +189,9 @@ def _last_felt(model: nn.Module, inputs: Inputs, reading: Reading, names: list[s
     return None
 
 
-def _pooled(outputs: Tree) -> torch.Tensor:
-    """A score of outputs that are tokens: one number, since the sum of what is normalised is constant."""
-    pooled = named_tensor(outputs, "pooler_output")
-    return (main_tensor(outputs) if pooled is None else pooled).flatten(1)[:, 0]
+def _everywhere(outputs: Tree) -> torch.Tensor:
+    """A score of a network that answers place by place, also where it finds nothing."""
+    return main_tensor(outputs).flatten(1).mean(1)
 
 
 def layout_of(found: Found, inputs: Inputs, reading: Reading) -> Any:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..errors import LayoutUnclear
 from ..notation import Stack
+from ..targets import Meaning
 from .padding import Padding, Trimmed
 
 Sizes = tuple[int, ...]
@@ -77,6 +78,8 @@ class Reading:
     """What the model adds to pictures by itself."""
     head: bool = True
     """Whether the outputs are scores of classes: a layer with one channel for each is then the head."""
+    outputs: Meaning = Meaning()
+    """How the outputs are read."""
 
     def of(self, layer: str, said: Tensor, images: Tensor) -> Layout:
         """The layout of what a layer said of some images (n, channels, *size)."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 from torch import Tensor
 
 from ..engine.evaluating import evaluating
-from ..engine.inputs import Inputs
 from ..images import Photo, read_photo
 from ..registry import spelling
 from ..targets import KINDS, Classes, Similarity, embedding
@@ -41,7 +40,7 @@ def likeness(subject: "Subject", text: str) -> Similarity | None:
 def similarity(subject: "Subject", photo: Photo) -> Similarity:
     """The likeness to a photo."""
     with evaluating(subject.model):
-        outputs = Inputs((subject.ready(subject.prepare(photo)[0]),)).shown_to(subject.model)
+        outputs = subject.shown((subject.ready(subject.prepare(photo)[0]),)).shown_to(subject.model)
     return Similarity(tuple(embedding(outputs)[0].float().tolist()), f"like {photo.name}")
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import BadValue, ModelUnavailable
 from ..optional import require
-from ..targets import Classes
+from ..targets import Classes, Meaning
 from .building import first_line, unavailable
 from .checkpoints import fill
 from .configs import declared_classes, read_config
@@ -73,11 +73,17 @@ def from_module(model: nn.Module, name: str = "") -> Subject:
         model,
         shown.preprocessing,
         _classes(model, declared or tuple((getattr(model, "_dataset_meta", None) or {}).get("classes") or ())),
-        Reading(prefix_tokens=getattr(backbone, "num_extra_tokens", None), patch=patch_stride(model)),
+        Reading(getattr(backbone, "num_extra_tokens", None), patch=patch_stride(model), outputs=_meaning(model)),
         assumed=shown.assumed,
         remarks=(*shown.remarks, *(_unfit(model, declared, "its config") if own else ())),
         any_size=shown.any_size,
     )
+
+
+def _meaning(model: nn.Module) -> Meaning:
+    """Labels of which any may be true, under a head for several."""
+    several = any("MultiLabel" in kind.__name__ for kind in type(getattr(model, "head", None)).__mro__)
+    return Meaning(scores="multilabel" if several else None)
 
 
 def _built(config: Any, given: dict[str, Any], called: str) -> nn.Module:

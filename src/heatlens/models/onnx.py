@@ -15,12 +15,12 @@ from ..engine.sessions import Sessions
 from ..engine.shell import Shell
 from ..errors import BadValue, MissingExtra
 from ..images import Preprocessing
-from ..targets import Classes, classes_of
+from ..targets import Classes, Meaning, classes_of
 from ..trees import Tree, close
 from .building import first_line
 from .lacking import LAYERS, Lacking
 from .layouts import Reading
-from .onnx_graph import before_softmax, for_any_batch, input_shape, metadata, patch_of, read_graph
+from .onnx_graph import before_activation, for_any_batch, input_shape, metadata, patch_of, read_graph
 from .onnx_to_torch import converted
 from .subject import Subject
 
@@ -39,12 +39,12 @@ def onnx(path: str | Path, runtime: str | None = None) -> Subject:
         raise BadValue(f"runtime={runtime!r}", f"one of {', '.join(_RUNTIMES)}")
     name = Path(path).name
     graph = read_graph(path)
-    logits = before_softmax(graph)
+    ending = before_activation(graph)
     graph, alone = _freed(graph, name)
     model, trouble = _as_torch(graph, alone) if runtime != "onnxruntime" else (None, "")
     if model is None and runtime == "torch":
         raise BadValue(f"{name} cannot be run by torch: {trouble}", "a graph that onnx2torch converts", _WITHOUT)
-    remarks = ["the scores are what enters the final softmax"] if logits else []
+    remarks = [f"the scores are what enters the final {ending}"] if ending else []
     remarks += [f"no gradients: {name} cannot be run by torch ({trouble})"] if trouble else []
     network = model or Shell(Sessions(graph))
     if alone:
@@ -57,7 +57,7 @@ def onnx(path: str | Path, runtime: str | None = None) -> Subject:
         network,
         _preprocessing(said, input_shape(graph)[1] or 3, size),
         _classes(said),
-        Reading(patch=patch_of(graph)),
+        Reading(patch=patch_of(graph), outputs=Meaning(scores="multilabel" if ending == "sigmoid" else None)),
         assumed=() if declared else (f"preprocessing: {'x'.join(map(str, size))}, ImageNet mean and std",),
         remarks=tuple(remarks),
         lacking=None if model is not None else _NO_GRADIENTS,

@@ -58,15 +58,15 @@ def patch_of(model: Any) -> Sizes | None:
     return None
 
 
-def before_softmax(model: Any) -> bool:
-    """Make what enters a final softmax the output; whether there was one."""
+def before_activation(model: Any) -> str:
+    """Make what enters a final softmax or sigmoid the output; which of them it was, or nothing."""
     graph = model.graph
-    last = next((n for n in graph.node if n.op_type == "Softmax" and n.output[0] == graph.output[0].name), None)
-    if last is None or any(last.output[0] in node.input for node in graph.node):
-        return False
-    graph.output[0].name = last.input[0]
-    graph.node.remove(last)
-    return True
+    ends = [n for n in graph.node if n.op_type in ("Softmax", "Sigmoid") and n.output[0] == graph.output[0].name]
+    if not ends or any(ends[0].output[0] in node.input for node in graph.node):
+        return ""
+    graph.output[0].name = ends[0].input[0]
+    graph.node.remove(ends[0])
+    return str(ends[0].op_type).lower()
 
 
 def for_any_batch(model: Any) -> Any:

@@ -15,9 +15,10 @@ from . import torchvision as _torchvision
 from . import transformers as _transformers
 from .checkpoints import load_state
 from .class_names import check_at_once
+from .overrides import OVERRIDES
 from .plain import plain, unwrapped
 from .quantised import with_what_it_lacks
-from .subject import OVERRIDES, Subject
+from .subject import Subject
 
 _LIBRARIES: dict[str, Callable[[], list[str]]] = {
     "bundled": _bundled.names,

@@ -14,7 +14,7 @@ from .layouts import Reading
 
 def convolutions(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
     """Every convolution whose output still has a space, in the order of the pass; not one that is the head."""
-    inputs = Inputs(args, kwargs)
+    inputs = Inputs(args, kwargs, reading.outputs)
     with evaluating(model):
         found, outputs = survey(model, inputs)
     classes = class_count(outputs)
@@ -27,7 +27,7 @@ def convolutions(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
 
 def stages(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
     """The last layer of every resolution, shallow to deep; the deepest is the recommended one."""
-    inputs = Inputs(args, kwargs)
+    inputs = Inputs(args, kwargs, reading.outputs)
     last: dict[tuple[int, ...], str] = {}
     for layer in _up_to_deepest(model, inputs, reading):
         space = space_of(layer, inputs, reading)
@@ -38,7 +38,7 @@ def stages(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], read
 
 def blocks(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
     """What the stages before the deepest one end with, shallow to deep: of their layers the least nested, the last."""
-    inputs = Inputs(args, kwargs)
+    inputs = Inputs(args, kwargs, reading.outputs)
     found = _up_to_deepest(model, inputs, reading)
     if not found:
         return ()

@@ -1,15 +1,14 @@
 """A model made ready: what it is called, what it expects of a photo, what its classes are, how its layers are read."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from operator import index
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..engine.evaluating import device_of, dtype_of
+from ..engine.inputs import Inputs
 from ..errors import BadValue, unknown
 from ..images import Photo, Placement, Preprocessing, prepare
 from ..images.geometry import black
@@ -19,12 +18,8 @@ from .lacking import Lacking
 from .layers import numbered_layers, recommended_layer
 from .layouts import Layout, Reading
 from .likeness import Reader, likeness
+from .overrides import OVERRIDES, preprocessing_said, reading_said
 from .stages import blocks
-
-_PREPROCESSING = ("mean", "std", "size", "resize", "interpolation", "shorter_side", "transparency")
-_READING = ("prefix_tokens", "grid", "patch", "channels_last")
-OVERRIDES = (*_PREPROCESSING, *_READING, "classes", "layers")
-"""What a person may say about a model instead of what its library declares."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +57,10 @@ class Subject:
         """How a layer's output is read."""
         return self.reading.of(layer, said, images)
 
+    def shown(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Inputs:
+        """What the model is called with, read as it is declared."""
+        return Inputs(args, kwargs or {}, replace(self.reading.outputs, classes=len(self.classes)))
+
     def default_layers(self, *inputs: Any, **kwargs: Any) -> tuple[str, ...]:
         """The declared layers, else the last one whose map still carries gradient (found once, by one pass)."""
         if self.layers:
@@ -70,14 +69,14 @@ class Subject:
 
     def _recommended(self, *inputs: Any, **kwargs: Any) -> tuple[str, ...]:
         if "layer" not in self._found:
-            args = self._shown(inputs, kwargs)
+            args = self._at_hand(inputs, kwargs)
             self._found["layer"] = (recommended_layer(self.model, args, kwargs, self.reading),)
         return self._found["layer"]
 
     def stage_layers(self, *inputs: Any, **kwargs: Any) -> tuple[str, ...]:
         """What the stages of the network end with, shallow to deep, the default layer last (found once)."""
         if "stages" not in self._found:
-            shallower = blocks(self.model, self._shown(inputs, kwargs), kwargs, self.reading)
+            shallower = blocks(self.model, self._at_hand(inputs, kwargs), kwargs, self.reading)
             deepest = self.layers[-1:] if self.layers and needs_no_pass(self.model, self.layers[-1]) else ()
             last = self.named_layers(deepest) if deepest else self._recommended(*inputs, **kwargs)
             self._found["stages"] = (*shallower, last[-1])
@@ -86,7 +85,7 @@ class Subject:
     def numbered_layers(self, *inputs: Any, **kwargs: Any) -> tuple[str, ...]:
         """The layers that `heatlens layers` numbers: those with a map, in the order of a pass (found once)."""
         if "numbered" not in self._found:
-            args = self._shown(inputs, kwargs)
+            args = self._at_hand(inputs, kwargs)
             self._found["numbered"] = tuple(numbered_layers(self.model, args, kwargs, self.reading))
         return self._found["numbered"]
 
@@ -95,7 +94,7 @@ class Subject:
         numbered = partial(self.numbered_layers, *inputs, **kwargs)
         return chosen(self.model, several(asked), numbered, partial(self.stage_layers, *inputs, **kwargs))
 
-    def _shown(self, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    def _at_hand(self, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """What the network is looked at with when nothing is at hand."""
         return inputs if inputs or kwargs else (self.blank(),)
 
@@ -156,21 +155,15 @@ class Subject:
             if key not in OVERRIDES:
                 raise unknown("override", key, OVERRIDES)
         given = {key: value for key, value in overrides.items() if value is not None}
-        shown = {key: _numbers(key, given[key]) for key in _PREPROCESSING if key in given}
-        if "size" in shown and "shorter_side" not in shown:
-            shown["shorter_side"] = None
-        if "resize" in shown:
-            shown["cut"] = None
-        read = {key: _numbers(key, given[key]) for key in _READING if key in given}
-        layers = given.get("layers", self.layers)
         if "classes" in given and self.reader is not None:
             return self.reader.classifying(self, named_classes(given.pop("classes"))).overridden(**given)
+        shown = preprocessing_said(given)
         return replace(
             self,
             preprocessing=replace(self.preprocessing, **shown),
-            reading=replace(self.reading, **read),
+            reading=replace(self.reading, **reading_said(given, self.reading)),
             classes=named_classes(given["classes"]) if "classes" in given else self.classes,
-            layers=several(layers),
+            layers=several(given.get("layers", self.layers)),
             assumed=() if shown else self.assumed,
             any_size=self.any_size and not {"size", "resize"} & shown.keys(),
             _found={},
@@ -192,16 +185,3 @@ def whole(photo: Photo, preprocessing: Preprocessing) -> Preprocessing:
     lengths = {short: side, long: int(side * long / short)} if short != long else {short: side}
     size = lengths[photo.height], lengths[photo.width]
     return replace(preprocessing, size=size, resize="squash", shorter_side=None)
-
-
-def _numbers(key: str, value: Any) -> Any:
-    """One number stands for all channels or both sides."""
-    if key not in ("mean", "std", "size", "grid", "patch"):
-        return value
-    channels = key in ("mean", "std")
-    kind: Callable[[Any], float] = float if channels else index
-    count = 3 if channels else 2
-    try:
-        return (kind(value),) * count if isinstance(value, int | float) else tuple(kind(v) for v in value)
-    except (TypeError, ValueError):
-        raise BadValue(f"{key}={value!r}", "a number, or a few: mean=(0.485, 0.456, 0.406), size=(224, 320)") from None

@@ -12,7 +12,7 @@ from torch import nn
 from ..errors import BadValue, ModelUnavailable
 from ..images import Preprocessing
 from ..optional import require
-from ..targets import Classes, ClassTarget, Logit, Region, Similarity, classes_of
+from ..targets import Classes, ClassTarget, Logit, Meaning, Region, Similarity, classes_of
 from .building import first_line, unavailable
 from .checkpoints import read_state
 from .hub import check_reachable
@@ -86,7 +86,7 @@ def from_module(model: Any, name: str = "", processor: Any = None) -> Subject:
         model,
         shown,
         _labels(model.config) if kind.endswith((_CLASSIFIER, _SEGMENTATION)) else Classes(),
-        Reading(patch=patch_stride(model), head=not isinstance(usual, Similarity)),
+        Reading(patch=patch_stride(model), head=not isinstance(usual, Similarity), outputs=_meaning(model.config)),
         assumed=assumed,
         usual=usual,
     )
@@ -94,6 +94,12 @@ def from_module(model: Any, name: str = "", processor: Any = None) -> Subject:
         return subject
     reader = Texts(model, getattr(processor, "tokenizer", None))
     return replace(subject, model=ZeroShot(model), reader=reader, usual=Similarity())
+
+
+def _meaning(config: Any) -> Meaning:
+    """Labels of which any may be true, where the configuration says so."""
+    several = getattr(config, "problem_type", None) == "multi_label_classification"
+    return Meaning(scores="multilabel" if several else None)
 
 
 def _usual(kind: str) -> ClassTarget:

@@ -12,22 +12,40 @@ from .classes import (
 )
 from .dense import Mask, Region
 from .detections import Box, are_detections, detections
+from .fitting import fitting
+from .meaning import SCORES, Answer, Meaning
 from .names import Classes, classes_of, named_classes
-from .outputs import Target, class_logits, class_probabilities, described, logits_of, named_tensor, score_each
+from .outputs import (
+    Target,
+    class_logits,
+    class_probabilities,
+    described,
+    given_to,
+    logits_of,
+    named_tensor,
+    numbers_of,
+    score_each,
+    scores_in,
+    with_logits,
+)
 from .parse import KINDS, WRITTEN, parse_target
 from .sharper import contrasted
 from .traits import as_probability, placed
-from .values import Similarity, Value, embedding
+from .values import Anything, Similarity, Value, embedding
 
 __all__ = [
     "KINDS",
+    "SCORES",
     "WRITTEN",
+    "Answer",
+    "Anything",
     "Box",
     "ClassTarget",
     "Classes",
     "Contrast",
     "Logit",
     "Mask",
+    "Meaning",
     "Negative",
     "Probability",
     "Region",
@@ -45,11 +63,16 @@ __all__ = [
     "described",
     "detections",
     "embedding",
+    "fitting",
+    "given_to",
     "logits_of",
     "named_classes",
     "named_tensor",
+    "numbers_of",
     "parse_target",
     "placed",
     "score_each",
+    "scores_in",
     "settle",
+    "with_logits",
 ]

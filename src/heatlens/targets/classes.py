@@ -14,7 +14,7 @@ from torch import Tensor
 from ..errors import BadValue
 from ..registry import at_least
 from ..trees import Tree
-from .outputs import Target, class_logits, class_probabilities, column, log_probabilities
+from .outputs import Reads, Target, class_logits, class_probabilities, column, given_to, log_probabilities
 
 Names = Callable[[int], str]
 
@@ -34,7 +34,7 @@ class ClassTarget(Protocol):
 
 
 @dataclass(frozen=True)
-class _OneClass:
+class _OneClass(Reads):
     index: int | None = None
     rank: int = 0
 
@@ -65,7 +65,7 @@ class Logit(_OneClass):
 
 @dataclass(frozen=True)
 class Probability(_OneClass):
-    """p_c, after the softmax (sigmoid for one logit).  Its gradient contrasts the class with all others."""
+    """p_c, after the softmax, whose gradient contrasts the class with all others (sigmoid: one logit, or labels)."""
 
     def __call__(self, outputs: Tree) -> Tensor:
         return column(class_probabilities(outputs), self._class)
@@ -132,7 +132,7 @@ class Contrast(_OneClass):
 
 
 @dataclass(frozen=True)
-class Negative:
+class Negative(Reads):
     """-y: the evidence against (the counterfactual map of Grad-CAM, arXiv:1610.02391, section 3.2)."""
 
     of: ClassTarget
@@ -141,21 +141,21 @@ class Negative:
         return self.text("class {}".format)
 
     def __call__(self, outputs: Tree) -> Tensor:
-        return -self.of(outputs)
+        return -self.of(given_to(self.of, outputs))
 
     @property
     def index(self) -> int | None:
         return self.of.index
 
     def settle(self, outputs: Tree) -> "Negative":
-        return Negative(self.of.settle(outputs))
+        return Negative(self.of.settle(given_to(self.of, outputs)))
 
     def text(self, names: Names) -> str:
         return f"against {self.of.text(names)}"
 
 
 @dataclass(frozen=True)
-class Sum:
+class Sum(Reads):
     """y_a + y_b + …: several classes explained as one."""
 
     of: tuple[ClassTarget, ...]
@@ -164,7 +164,7 @@ class Sum:
         return self.text("class {}".format)
 
     def __call__(self, outputs: Tree) -> Tensor:
-        first, *others = (target(outputs) for target in self.of)
+        first, *others = (target(given_to(target, outputs)) for target in self.of)
         return sum(others, first)
 
     @property
@@ -173,7 +173,7 @@ class Sum:
         return self.of[0].index if len(self.of) == 1 else None
 
     def settle(self, outputs: Tree) -> "Sum":
-        return Sum(tuple(target.settle(outputs) for target in self.of))
+        return Sum(tuple(target.settle(given_to(target, outputs)) for target in self.of))
 
     def text(self, names: Names) -> str:
         return " + ".join(target.text(names) for target in self.of)
@@ -181,7 +181,7 @@ class Sum:
 
 def settle(target: Target, outputs: Tree) -> Target:
     """The target with every open choice fixed, for the outputs of one image."""
-    return target.settle(outputs) if isinstance(target, ClassTarget) else target
+    return target.settle(given_to(target, outputs)) if isinstance(target, ClassTarget) else target
 
 
 def _ranked(outputs: Tree, rank: int) -> int:

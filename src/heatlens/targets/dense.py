@@ -12,7 +12,8 @@ from torch import Tensor
 from ..errors import BadValue, NotInPhoto
 from ..trees import Tree
 from .classes import Names, _OneClass
-from .outputs import column, logits_of
+from .meaning import Answer
+from .outputs import column, each_its_own, logits_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,7 +47,8 @@ class Region(_OneClass):
     """The mean (or sum) of a class's score over a region: a mask, or where the class is the strongest.
 
     index None: the class that covers the rank-th largest area, 0 the largest, `background` not counted.  Where the
-    class is the strongest is decided once, on the unchanged image.
+    class is the strongest is decided once, on the unchanged image; a class that is decided by itself (one channel,
+    labels) is where its score is above 0, that is, its probability above 1/2.
     """
 
     mask: Any = None
@@ -63,11 +65,10 @@ class Region(_OneClass):
             object.__setattr__(self, "mask", Mask.of(self.mask))
 
     def __call__(self, outputs: Tree) -> Tensor:
-        scores = dense_logits(outputs)
-        scores = scores.softmax(1) if self.score == "probability" else scores
+        places = Places.of(outputs)
         if self.mask is None:
             raise BadValue("a region whose places are not settled", "target.settle(outputs) first, or mask=…")
-        plane = column(scores, self._class)
+        plane = column(places.probabilities if self.score == "probability" else places.logits, self._class)
         mask: Tensor = self.mask.tensor(tuple(plane.shape[1:]), plane)
         total = (plane * mask).flatten(1).sum(1)
         return total / mask.sum() if self.reduce == "mean" else total
@@ -75,17 +76,19 @@ class Region(_OneClass):
     def settle(self, outputs: Tree) -> Self:
         if self.index is not None and self.mask is not None:
             return self
-        scores = dense_logits(outputs)
-        strongest = scores[0].argmax(0)
-        counts = strongest.flatten().bincount(minlength=scores.shape[1])
-        index = self.index if self.index is not None else self._largest(counts)
-        column(scores, index)  # says so where there is no such class
+        places = Places.of(outputs)
+        counts = places.here.flatten(1).sum(1)
+        index = self.index if self.index is not None else self._largest(counts, places.background)
+        column(places.logits, index)  # says so where there is no such class
         if self.mask is None and not counts[index]:
             there = ", ".join(str(int(c)) for c in counts.argsort(descending=True, stable=True)[:5] if counts[c])
+            where = "above 0" if places.independent else "the strongest"
             raise NotInPhoto(
-                f"class {index} is nowhere the strongest in this image", f"one that is (by area: {there})", "or a mask"
+                f"class {index} is nowhere {where} in this image" if there else _NOTHING,
+                f"one that is (by area: {there})" if there else "an image with something in it",
+                "or a mask",
             )
-        return replace(self, index=index, mask=self.mask if self.mask is not None else strongest == index)
+        return replace(self, index=index, mask=self.mask if self.mask is not None else places.here[index])
 
     def as_probability(self) -> Self:
         return replace(self, score="probability")
@@ -93,23 +96,57 @@ class Region(_OneClass):
     def text(self, names: Names) -> str:
         return f"region of {names(self._class)}"
 
-    def _largest(self, counts: Tensor) -> int:
-        areas = counts.clone()
-        if self.background is not None and (areas > 0).sum() > 1:
-            areas[self.background] = 0
+    def _largest(self, counts: Tensor, background: int | None) -> int:
+        areas, beside = counts.clone(), self.background if self.background is not None else background
+        if beside is not None and ((areas > 0).sum() > 1 or background is not None):
+            areas[beside] = 0
         there = int((areas > 0).sum())
+        if not there:
+            raise NotInPhoto(_NOTHING, "an image with something in it", "name a class and a mask")
         if not 0 <= self.rank < there:
             raise NotInPhoto(f"no region #{self.rank + 1} in this image", f"#1 to #{there}")
         return int(areas.argsort(descending=True, stable=True)[self.rank])
 
 
-def dense_logits(outputs: Tree) -> Tensor:
-    """Scores (n, classes, *space)."""
-    logits = logits_of(outputs)
-    if logits.ndim < 3:
-        raise BadValue(
-            f"a region of outputs of shape {tuple(logits.shape)}",
-            "a network that answers place by place",
-            "name a class",
-        )
-    return logits
+_NOTHING = "the network finds nothing in this image: its score is above 0 nowhere"
+
+
+@dataclass(frozen=True)
+class Places:
+    """What a network says place by place."""
+
+    logits: Tensor
+    """(n, classes, *space)."""
+    independent: bool
+    """Whether every class is decided by itself, by a score above 0, and not by which is the strongest."""
+    background: int | None = None
+    """The class of the places where one number says no."""
+
+    @classmethod
+    def of(cls, outputs: Tree) -> Self:
+        """Of outputs (n, classes, *space); of one channel, the places of what it finds."""
+        logits = logits_of(outputs)
+        if logits.ndim < 3:
+            raise BadValue(
+                f"a region of outputs of shape {tuple(logits.shape)}",
+                "a network that answers place by place",
+                "name a class",
+            )
+        if logits.shape[1] == 1 and isinstance(outputs, Answer) and outputs.meaning.pair:
+            return cls(torch.cat([-logits, logits], 1), False, 0)
+        return cls(logits, logits.shape[1] == 1 or each_its_own(outputs))
+
+    @property
+    def probabilities(self) -> Tensor:
+        if self.background is not None:
+            return self.logits.sigmoid()
+        return self.logits.sigmoid() if self.independent else self.logits.softmax(1)
+
+    @property
+    def here(self) -> Tensor:
+        """(classes, *space) of the first image: where each class is."""
+        scores = self.logits[0].detach()
+        if self.independent:
+            return scores > 0
+        classes = torch.arange(len(scores), device=scores.device).reshape(-1, *[1] * (scores.ndim - 1))
+        return scores.argmax(0) == classes

@@ -11,6 +11,7 @@ from ..notation import ratio
 from ..registry import at_least
 from ..trees import Tree
 from .classes import Names, _OneClass
+from .meaning import raw_of
 
 _SIDES = ("left", "top", "right", "bottom")
 Found = Mapping[str, Tensor]
@@ -85,14 +86,14 @@ def detections(outputs: Tree) -> list[Found]:
             "a list with one dict of boxes, labels and scores per image",
             "name a class, or pass a function of the outputs",
         )
-    found: list[Found] = outputs
+    found: list[Found] = raw_of(outputs)
     return found
 
 
 def are_detections(outputs: Any) -> bool:
     """Whether these are a detector's outputs."""
-    keys = {"boxes", "labels", "scores"}
-    return isinstance(outputs, list) and all(isinstance(one, Mapping) and keys <= one.keys() for one in outputs)
+    keys, raw = {"boxes", "labels", "scores"}, raw_of(outputs)
+    return isinstance(raw, list) and all(isinstance(one, Mapping) and keys <= one.keys() for one in raw)
 
 
 def overlaps(boxes: Tensor, box: tuple[float, float, float, float]) -> Tensor:

@@ -9,13 +9,14 @@ from ..errors import BadValue
 from ..notation import ratio
 from ..trees import Tree, main_tensor
 from .classes import Names
-from .outputs import column, logits_of, named_tensor
+from .meaning import raw_of
+from .outputs import Reads, column, named_tensor, numbers_of
 
 _EMBEDDINGS = ("image_embeds", "embeddings", "pooler_output")
 
 
 @dataclass(frozen=True)
-class Value:
+class Value(Reads):
     """A number v that the model estimates: what raises it, what lowers it, or what keeps it near another number.
 
     y = v (up), -v (down), or -|v - near|.  Outputs (n,), (n, numbers), or a picture of numbers, whose mean is meant.
@@ -29,7 +30,7 @@ class Value:
     SETTINGS: ClassVar[tuple[str, ...]] = ("toward", "near")
 
     def __call__(self, outputs: Tree) -> Tensor:
-        numbers = logits_of(outputs)
+        numbers = numbers_of(outputs)
         numbers = numbers[:, None] if numbers.ndim == 1 else numbers
         value = column(numbers, self.output).flatten(1).mean(1) if numbers.ndim > 2 else column(numbers, self.output)
         if self.near is not None:
@@ -52,7 +53,7 @@ class Value:
 
 
 @dataclass(frozen=True, repr=False)
-class Similarity:
+class Similarity(Reads):
     """The cosine between the image's embedding and a reference: of another photo, or of a text."""
 
     reference: tuple[float, ...] = ()
@@ -93,10 +94,31 @@ class Similarity:
         return f"Similarity({self.name!r}, {len(self.reference)} numbers)"
 
 
+@dataclass(frozen=True)
+class Anything(Reads):
+    """Stands where nothing is asked: the first number of an image, since the sum of what is normalised is constant."""
+
+    index: int | None = None
+    """Always None: it is no class."""
+
+    def __call__(self, outputs: Tree) -> Tensor:
+        pooled = named_tensor(outputs, "pooler_output")
+        return (main_tensor(raw_of(outputs)) if pooled is None else pooled).flatten(1)[:, 0]
+
+    def settle(self, outputs: Tree) -> Self:
+        return self
+
+    def text(self, names: Names) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        return "no class"
+
+
 def embedding(outputs: Tree) -> Tensor:
     """The embeddings (n, d) among a model's outputs; of a stack (n, d, *space) the mean over space."""
     found = next((t for name in _EMBEDDINGS if (t := named_tensor(outputs, name)) is not None), None)
-    found = main_tensor(outputs) if found is None else found
+    found = numbers_of(outputs) if found is None else found
     if found.ndim < 2 or found.ndim == 3:
         raise BadValue(f"outputs of shape {tuple(found.shape)} are no embeddings", "(n, d), or (n, d, h, w)")
     return found.flatten(2).mean(2) if found.ndim > 2 else found
