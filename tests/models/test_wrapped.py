@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import heatlens
+from heatlens.errors import BadValue
 from heatlens.models.layouts import Reading, Tokens
 from networks import Gap, lively
 
@@ -72,8 +73,11 @@ def test_a_dict_of_inputs_and_a_tuple_of_outputs() -> None:
     model, batch = FromDict().eval(), {"weight": torch.rand(2, 1) + 1, "image": torch.randn(2, 3, 8, 10)}
     expected = by_hand(model.net.body, lambda: model(batch), lambda out: out[0][:, 2].sum())
     ask: dict[str, Any] = {"layers": "net.body", "target": 2, "upsample": False}
-    torch.testing.assert_close(heatlens.attribute(model, batch, method="hires_cam", **ask), expected)
-    assert heatlens.attribute(model, batch, method="recipro_cam", **ask).shape == expected.shape
+    with pytest.raises(BadValue, match=r"2 tensors: 0 \(2, 4\), 1 \(2, 1\)"):
+        heatlens.attribute(model, batch, method="hires_cam", **ask)
+    subject = heatlens.load(model, output=0)
+    torch.testing.assert_close(heatlens.attribute(subject, batch, method="hires_cam", **ask), expected)
+    assert heatlens.attribute(subject, batch, method="recipro_cam", **ask).shape == expected.shape
 
 
 def series() -> tuple[nn.Module, Tensor]:
