@@ -81,12 +81,13 @@ class Evidence:
             activations = self.body(picture)
             yield activations, self.slope(activations)
 
-    def score_with(self, vary: Vary, count: int) -> Tensor:
+    def score_with(self, vary: Vary, count: int, probability: bool = False) -> Tensor:
+        def scores(image: int, some: Tensor) -> Tensor:
+            logits = self.tail(vary(self.activations[image][None], some))
+            return (logits.softmax(1) if probability else logits)[:, self.classes[image]]
+
         return torch.stack(
-            [
-                torch.cat([self.score(vary(a[None], some), i) for some in torch.arange(count).split(3)])
-                for i, a in enumerate(self.activations)
-            ]
+            [torch.cat([scores(i, some) for some in torch.arange(count).split(3)]) for i in range(len(self.images))]
         )
 
     def gradients_with(self, vary: Vary, count: int) -> Tensor:

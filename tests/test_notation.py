@@ -63,7 +63,7 @@ def test_weights_multiply_channel_by_channel(shape: tuple[int, ...]) -> None:
 
 def test_eigen_smoothing_is_the_first_centred_component() -> None:
     x = numbers(2, 3, 4, 5)
-    torch.testing.assert_close(channel_sum(x, "eigen"), principal(x, centred=True))
+    torch.testing.assert_close(channel_sum(x, "eigen"), principal(x, centred=True, with_sum=True))
 
 
 def test_unit_range_is_from_zero_to_one_in_every_channel() -> None:
@@ -155,11 +155,11 @@ def test_centred_places_make_a_constant_exactly_zero() -> None:
     torch.testing.assert_close(centred[0, :, 1], torch.arange(7.0) - 3)
 
 
-def test_a_sign_goes_with_the_channels_sum_and_a_tie_with_the_strongest_place() -> None:
+def test_a_sign_goes_with_what_stands_beside_it_and_a_tie_with_the_strongest_place() -> None:
     along = torch.tensor([[1.0, -2.0, 0.5]])
-    assert decided(along, torch.tensor([[[1.0, 2.0], [0.0, 0.0], [0.0, 0.0]]])).tolist() == along.tolist()
-    assert decided(along, torch.tensor([[[0.0, 0.0], [3.0, 0.0], [0.0, 0.0]]])).tolist() == (-along).tolist()
-    tie = torch.tensor([[[1.0, -1.0], [-2.0, 2.0], [0.5, -0.5]]])
+    assert decided(along, torch.tensor([[3.0, 0.0, 0.0]])).tolist() == along.tolist()
+    assert decided(along, torch.tensor([[0.0, 3.0, 0.0]])).tolist() == (-along).tolist()
+    tie = torch.tensor([[2.0, 1.0, 0.0]])
     assert decided(along, tie).tolist() == (-along).tolist()
     assert decided(-along, tie).tolist() == (-along).tolist()
 

@@ -167,7 +167,7 @@ def _weight(weight: Weight, A: Stack, slopes: tuple[Tensor, Tensor], pool: bool,
         case "gradient++":
             each = relu(g) / (2 + spatial_sum(A) * third).clamp(min=1)
         case _:
-            each = ratio(A * g, spatial_sum(A))
+            each = ratio(A * g, spatial_sum(A.abs()))
     return spatial_sum(each) if pool else each
 
 

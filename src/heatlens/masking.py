@@ -22,6 +22,14 @@ class ScoreUnder(Protocol):
     def __call__(self, pictures: Pictures, count: int, probability: bool = False, patches: bool = False) -> Tensor: ...
 
 
+class ScoreWith(Protocol):
+    """What each image is worth with the layer's output replaced: (n, count), y at vary(A_i, k) for the variations k."""
+
+    def __call__(
+        self, vary: Callable[[Stack, Tensor], Stack], count: int, probability: bool = False
+    ) -> Tensor: ...
+
+
 def masks(stack: Stack, enlarge: Enlarge) -> Tensor:
     """H = MM(U(A)) of one image's channels `(1, m, *space)`: (m, 1, *size)."""
     return unit_range(enlarge(stack)).transpose(0, 1)

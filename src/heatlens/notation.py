@@ -41,8 +41,11 @@ def spatial_mean(x: Stack) -> Stack:
 
 
 def channel_sum(x: Stack, summing: Summing = "plain") -> Maps:
-    """sum_k; with "eigen" (eigen-smoothing) the projection on the first principal component instead."""
-    return x.sum(1) if summing == "plain" else principal(x, centred=True)
+    """sum_k; with "eigen" (eigen-smoothing) the projection on the first principal component instead.
+
+    What it smooths is the sum, so it goes with the sum: the component is positive where the sum is large.
+    """
+    return x.sum(1) if summing == "plain" else principal(x, centred=True, with_sum=True)
 
 
 def relu(x: Tensor) -> Tensor:
@@ -91,10 +94,17 @@ def resize_maps(maps: Maps, size: tuple[int, ...]) -> Maps:
     return resize(maps[:, None], size).squeeze(1)
 
 
-def principal(x: Stack, *, centred: bool) -> Maps:
+def strength(places: Tensor) -> Tensor:
+    """How much each place `(n, places, channels)` says: the length of its vector of channels."""
+    return places.norm(dim=2)
+
+
+def principal(x: Stack, *, centred: bool, with_sum: bool = False) -> Maps:
     """O v_1: every place's coordinate along the first principal direction of the channels, O = (places x channels).
 
-    The sign is the one with sum_k v_1k >= 0, that is, the map goes with the plain sum of the (centred) channels.
+    The sign, which the decomposition leaves open, is the one that goes with the strength of the places of O: high where
+    the network says much.  Behind a ReLU that makes an uncentred map non-negative.  The sum over the channels, another
+    rule in use (`with_sum`), points away from objects where activations have both signs (docs/conditioning.md has the measurement).
     """
     places = x.flatten(2).transpose(1, 2)  # (n, places, channels)
     if centred:
@@ -102,12 +112,13 @@ def principal(x: Stack, *, centred: bool) -> Maps:
     scale = extremes(places.abs())[1]
     places = ratio(places, scale)
     if places.shape[1] <= places.shape[2]:  # the smaller of the two Gram matrices has the same first component
-        strength, direction = first_eigenpair(places @ places.mT)
-        along = direction * root(strength)
+        largest, direction = first_eigenpair(places @ places.mT)
+        along = direction * root(largest)
     else:
         _, direction = first_eigenpair(places.mT @ places)
         along = (places @ direction[..., None]).squeeze(-1)
-    return (decided(along, places) * scale.squeeze(2)).reshape(x.shape[0], *x.shape[2:])
+    beside = [places.sum(2)] if with_sum else [strength(places), places.sum(2)]
+    return (decided(along, *beside) * scale.squeeze(2)).reshape(x.shape[0], *x.shape[2:])
 
 
 def first_eigenpair(symmetric: Tensor) -> tuple[Tensor, Tensor]:
@@ -136,15 +147,17 @@ def centred_places(places: Tensor) -> Tensor:
     return rise - rise.mean(1, keepdim=True)
 
 
-def decided(along: Tensor, places: Tensor) -> Tensor:
-    """A component's coordinates `(n, places)`, their sign settled: they go with each place's sum over the channels.
+def decided(along: Tensor, *beside: Tensor) -> Tensor:
+    """A component's coordinates `(n, places)`, their sign settled: they go with what stands `beside` `(n, places)`.
 
-    `places` is `(n, places, channels)`.  Where the two are orthogonal up to rounding, the strongest place is positive.
+    Where the two are orthogonal up to rounding, with the next; where all are, the strongest place is positive.
     """
-    agreement = (along * places.sum(2)).sum(1, keepdim=True)
-    rounding = 1e-6 * along.norm(dim=1, keepdim=True) * places.flatten(1).norm(dim=1, keepdim=True)
-    strongest = along.gather(1, along.abs().argmax(1, keepdim=True))
-    return along * torch.where(agreement.abs() > rounding, agreement, strongest).sign()
+    decision = along.gather(1, along.abs().argmax(1, keepdim=True))
+    for other in reversed(beside):
+        agreement = (along * other).sum(1, keepdim=True)
+        rounding = 1e-6 * along.norm(dim=1, keepdim=True) * other.norm(dim=1, keepdim=True)
+        decision = torch.where(agreement.abs() > rounding, agreement, decision)
+    return along * decision.sign()
 
 
 def noisy(images: Tensor, *, samples: int, sigma: float, seed: int) -> Iterator[Tensor]:

@@ -23,7 +23,7 @@ EVIDENCE = MappingProxyType(
         "enlarge": "enlarge(stack) -> U(stack), linearly interpolated to the size of the images",
         "perturbed": "perturbed(pictures) -> (A, dy/dA) of each picture (n, channels, *size) in turn, the target fixed",
         "score_under": "score_under(pictures, count, probability=False) -> y (n, count) of the pictures(i, k)",
-        "score_with": "score_with(vary, count) -> y (n, count) with the layer's output replaced by vary(A_i, k)",
+        "score_with": "score_with(vary, count, probability=False) -> y (n, count) with the layer's output replaced by vary(A_i, k)",
         "gradients_with": "gradients_with(vary, count) -> the mean over k of dy/dA at vary(A_i, k): (n, c, *space)",
         "curvature": "curvature(V) -> the Hessian of y with respect to A, times V: (n, c, *space)",
         "full_gradients": "full_gradients(images=X) -> X * dy/dX, then b * dy/dz of every layer z = ... + b",

@@ -17,7 +17,7 @@ from heatlens.notation import unit_scale
 from heatlens.registry import EVIDENCE, METHODS, Entry, needs, settings
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    # several concepts depend on the random start; the first one alone is the only optimum
+    # several concepts depend on the start, which is held fixed; the first one alone is the only optimum
     "deep_feature_factorisation": {"concepts": 1, "iterations": 60},
     # what the defaults make of a picture of a few pixels is one window, or thousands of passes
     "occlusion": {"window": 4, "stride": 2},
@@ -68,7 +68,10 @@ NOT_BLANK = {
 }
 PROBABILITY = "asks for probabilities"
 NOT_SCALE_FREE = {
-    **dict.fromkeys(("score_cam", "group_cam", "poly_cam", "rise", "occlusion", "lime", "tis", "vit_cx"), PROBABILITY),
+    **dict.fromkeys(
+        ("score_cam", "group_cam", "poly_cam", "rise", "occlusion", "lime", "tis", "vit_cx", "recipro_cam", "vit_recipro_cam"),
+        PROBABILITY,
+    ),
     **dict.fromkeys(
         ("generic_attention", "transformer_attribution"), "(I + Abar_2)(I + Abar_1) mixes powers of the unit"
     ),
@@ -189,7 +192,7 @@ def test_the_device_follows(entry: Entry) -> None:
             "images": X,
             "baseline": 0 * X,
             "perturbed": lambda pictures: ((A[:, :, :1, :1] * picture[:, :1, ::2, ::2],) * 2 for picture in pictures),
-            "score_with": lambda vary, count: torch.stack([a.flatten(1).sum(1) for a in replayed(vary, count)]),
+            "score_with": lambda vary, count, probability=False: torch.stack([a.flatten(1).sum(1) for a in replayed(vary, count)]),
             "gradients_with": lambda vary, count: torch.stack([a.mean(0) for a in replayed(vary, count)]),
             "curvature": lambda along: along,
             "enlarge": lambda stack: torch.nn.functional.interpolate(stack, X.shape[2:], mode="bilinear"),

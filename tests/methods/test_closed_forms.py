@@ -120,7 +120,7 @@ def test_a_counterfactual_ablation_is_not_the_same_map() -> None:
 
 
 def test_recipro_on_logits_is_cam_over_z_and_the_bias() -> None:
-    close(explain("recipro_cam"), CAM / Z + B[:, None, None])
+    close(explain("recipro_cam", score="logit"), CAM / Z + B[:, None, None])
 
 
 def test_gaussian_recipro_spreads_what_stands_at_a_place() -> None:
@@ -128,7 +128,7 @@ def test_gaussian_recipro_spreads_what_stands_at_a_place() -> None:
     rows, columns = (torch.ones(length, dtype=torch.float64) for length in A.shape[2:])
     for edge in (rows, columns):
         edge[0] = edge[-1] = 3 / 4
-    close(explain("recipro_cam", gaussian=True), rows[:, None] * columns * CAM / Z + B[:, None, None])
+    close(explain("recipro_cam", gaussian=True, score="logit"), rows[:, None] * columns * CAM / Z + B[:, None, None])
 
 
 @pytest.mark.parametrize("steps", [1, 7])
@@ -248,9 +248,17 @@ def test_eigen_cam_of_a_rank_one_layer() -> None:
     close(explain_stack("eigen_cam", stack, centred=True), u.norm() * (s - s.mean())[None])
 
 
-def test_eigen_cam_takes_the_sign_of_the_channels_sum() -> None:
+def test_eigen_cam_is_high_where_the_network_says_much() -> None:
+    """Whatever the channels sum to: the object is where the vectors of channels are long."""
     u, s = torch.tensor([1.0, -3.0]), torch.tensor([[0.5, 1.0, 2.0]])
-    close(explain_stack("eigen_cam", u[None, :, None, None] * s), -u.norm() * s[None])
+    close(explain_stack("eigen_cam", u[None, :, None, None] * s), u.norm() * s[None])
+
+
+@pytest.mark.parametrize("name", ["eigen_cam", "kpca_cam"])
+def test_centred_components_are_high_where_the_network_says_much(name: str) -> None:
+    u, s = torch.tensor([1.0, -3.0]), torch.tensor([[0.0, 0.1, 0.2, 4.0]])
+    options = {"centred": True} if name == "eigen_cam" else {"kernel": "linear"}
+    close(explain_stack(name, u[None, :, None, None] * s, **options), u.norm() * (s - s.mean())[None])
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 5, 4), (1, 30, 3, 2)], ids=["more places", "more channels"])
@@ -391,9 +399,20 @@ def test_the_residual_never_grows() -> None:
     assert course[-1] < course[0] / 2
 
 
-def test_negative_features_are_rectified_and_the_seed_decides() -> None:
+def test_negative_features_are_rectified_and_the_seed_decides_a_random_start() -> None:
     signed = network(signed=True, seed=47).activations
     ours = factorise(signed, concepts=2, iterations=5)
     close(ours[0], factorise(signed.clamp(min=0), concepts=2, iterations=5)[0])
     assert min(part.min() for part in ours) >= 0
-    assert not torch.allclose(ours[0], factorise(signed, concepts=2, iterations=5, seed=1)[0])
+    close(ours[0], factorise(signed, concepts=2, iterations=5, seed=1)[0])
+    drawn = [factorise(signed, concepts=2, iterations=5, start="random", seed=seed)[0] for seed in (0, 1)]
+    assert not torch.allclose(*drawn)
+
+
+def test_more_concepts_than_the_features_have_dimensions() -> None:
+    """A start for every concept, and all of the features explained."""
+    stack = network(seed=48, channels=2).activations
+    heatmaps, found = factorise(stack, concepts=4, iterations=300)
+    assert found.isfinite().all()
+    left = stack - torch.einsum("nkij,kc->ncij", heatmaps, found)
+    assert left.norm() < 1e-3 * stack.norm()

@@ -5,7 +5,7 @@ import torch
 from sklearn.decomposition import KernelPCA
 
 from evidence import Evidence
-from oracles.loops import Map, first_component, number_of_places, oracle, places, rectified, stack_of, total, weighted
+from oracles.loops import Map, first_component, number_of_places, oracle, places, rectified, signed, stack_of, total, weighted
 
 
 @oracle("dummy_cam")
@@ -58,7 +58,7 @@ def kpca_cam(e: Evidence, n: int, kernel: str = "sigmoid", gamma: float | None =
     rows = np.array([[A[(k, *p)] for k in range(len(A))] for p in places(A)])
     rows = rows - rows.mean(0)
     along = KernelPCA(1, kernel=kernel, gamma=gamma, eigen_solver="dense").fit_transform(rows)[:, 0]
-    return (along if (along * rows.sum(1)).sum() >= 0 else -along).reshape(A.shape[1:])
+    return signed(along, rows).reshape(A.shape[1:])
 
 
 @oracle("fem")
@@ -74,10 +74,35 @@ def fem(e: Evidence, n: int, k: float = 2.0, summing: str = "plain") -> Map:
     return weighted(weights, A, summing)
 
 
+def _nndsvda(V: np.ndarray, K: int) -> tuple[np.ndarray, np.ndarray]:
+    """Boutsidis and Gallopoulos 2008: pair by pair the heavier half, zeros filled with the mean of V."""
+    U, S, Vt = np.linalg.svd(V, full_matrices=False)
+    W, H = np.zeros((len(V), K)), np.zeros((K, V.shape[1]))
+    for k in range(K):
+        best = -1.0
+        for sign in (1, -1):
+            u, v = np.maximum(sign * U[:, k], 0), np.maximum(sign * Vt[k], 0)
+            lengths = sum(x**2 for x in u.tolist()) ** 0.5, sum(x**2 for x in v.tolist()) ** 0.5
+            if lengths[0] * lengths[1] > best:
+                best = lengths[0] * lengths[1]
+                scale = (S[k] * best) ** 0.5
+                W[:, k], H[k] = scale * u / (lengths[0] or 1), scale * v / (lengths[1] or 1)
+    return np.where(W == 0, V.mean(), W), np.where(H == 0, V.mean(), H)
+
+
 @oracle("deep_feature_factorisation", concepts=2, iterations=3)
-@oracle("deep_feature_factorisation", concepts=3, concept=1, iterations=2, seed=3)
+@oracle("deep_feature_factorisation", concepts=3, concept=1, iterations=2)
+@oracle("deep_feature_factorisation", concepts=2, iterations=3, start="random")
+@oracle("deep_feature_factorisation", concepts=3, concept=1, iterations=2, start="random", seed=3)
 def deep_feature_factorisation(
-    e: Evidence, n: int, *, concepts: int = 4, concept: int = 0, iterations: int = 200, seed: int = 0
+    e: Evidence,
+    n: int,
+    *,
+    concepts: int = 4,
+    concept: int = 0,
+    iterations: int = 200,
+    start: str = "singular",
+    seed: int = 0,
 ) -> Map:
     stacks = [np.maximum(stack_of(e, image), 0) for image in range(len(e.images))]
     V = np.array([[A[(k, *p)] for k in range(len(A))] for A in stacks for p in places(A)])
@@ -85,6 +110,8 @@ def deep_feature_factorisation(
     level = (V.mean() / K) ** 0.5
     W = torch.randn(rows, K, generator=torch.Generator().manual_seed(seed)).abs().double().numpy() * level
     H = np.full((K, channels), level)
+    if start == "singular":
+        W, H = _nndsvda(V, K)
     for _ in range(iterations):
         WH, new = W @ H, H.copy()
         for a in range(K):

@@ -141,7 +141,8 @@ def attn_lrp(e: Evidence, n: int, gamma: float = 0.05, conv_gamma: float = 0.25)
 
 @oracle("vit_recipro_cam")
 @oracle("vit_recipro_cam", gaussian=False)
-def vit_recipro_cam(e: Evidence, n: int, gaussian: bool = True) -> Map:
+@oracle("vit_recipro_cam", score="logit")
+def vit_recipro_cam(e: Evidence, n: int, gaussian: bool = True, score: str = "probability") -> Map:
     A = stack_of(e, n)
     out = np.zeros(A.shape[1:])
     for p in places(A):
@@ -152,7 +153,7 @@ def vit_recipro_cam(e: Evidence, n: int, gaussian: bool = True) -> Map:
                 share *= {0: 2 / 4, 1: 1 / 4}.get(abs(a - b), 0.0) if gaussian else float(a == b)
             for k in range(len(A)):
                 left[(k, *q)] = share * A[(k, *q)]  # a neighbour's own value, not the one of (i, j)
-        out[p] = score_of(e, left, n)
+        out[p] = score_of(e, left, n, score)
     return out
 
 

@@ -122,12 +122,13 @@ def smooth_grad_cam_pp(
 
 
 @oracle("xgrad_cam")
+@oracle("xgrad_cam", absolute=False)
 @oracle("xgrad_cam", summing="eigen")
-def xgrad_cam(e: Evidence, n: int, summing: str = "plain") -> Map:
+def xgrad_cam(e: Evidence, n: int, absolute: bool = True, summing: str = "plain") -> Map:
     A, G = stack_of(e, n), slope_of(e, n)
     weights = []
     for k in range(len(A)):
-        S, w = total(A, k), 0.0
+        S, w = total(abs(A) if absolute else A, k), 0.0
         for p in places(A):
             if S != 0:
                 w += A[(k, *p)] / S * G[(k, *p)]

@@ -60,9 +60,16 @@ def slope_of(e: Evidence, n: int) -> np.ndarray:
     return e.gradients[n].detach().numpy()
 
 
-def score_of(e: Evidence, stack: np.ndarray, n: int) -> float:
-    """y of one stack for the class of image n."""
-    return float(e.score(torch.as_tensor(np.ascontiguousarray(stack))[None], n)[0])
+def score_of(e: Evidence, stack: np.ndarray, n: int, score: str = "logit") -> float:
+    """y of one stack for the class of image n, or with "probability" its softmax."""
+    return _worth(e, e.tail(torch.as_tensor(np.ascontiguousarray(stack))[None])[0].tolist(), n, score)
+
+
+def _worth(e: Evidence, logits: list[float], n: int, score: str) -> float:
+    if score == "logit":
+        return logits[e.classes[n]]
+    odds = [np.exp(value - max(logits)) for value in logits]
+    return float(odds[e.classes[n]] / sum(odds))
 
 
 def look(e: Evidence, picture: torch.Tensor, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -79,7 +86,7 @@ def rectified(m: Map) -> Map:
 def summed(stack: np.ndarray, summing: str = "plain") -> Map:
     """sum_k, or with "eigen" the first principal component of the channels."""
     if summing == "eigen":
-        return first_component(stack, centred=True)
+        return first_component(stack, centred=True, with_sum=True)
     rows = stack.reshape(len(stack), -1).tolist()
     out = [0.0] * len(rows[0])
     for row in rows:
@@ -95,14 +102,21 @@ def weighted(weights: list[float], stack: np.ndarray, summing: str = "plain") ->
     return summed(np.array(product).reshape(stack.shape), summing)
 
 
-def first_component(stack: np.ndarray, *, centred: bool) -> Map:
-    """O v_1 by singular value decomposition, with sum_k v_1k >= 0."""
+def first_component(stack: np.ndarray, *, centred: bool, with_sum: bool = False) -> Map:
+    """O v_1 by singular value decomposition, high where the places of O are long; with `with_sum`, where their sum is."""
     rows = np.array([[stack[(k, *p)] for k in range(len(stack))] for p in places(stack)])
     if centred:
         rows = rows - rows.mean(0)
-    v = np.linalg.svd(rows, full_matrices=False)[2][0]
-    v = v if v.sum() >= 0 else -v
-    return (rows @ v).reshape(stack.shape[1:])
+    along = rows @ np.linalg.svd(rows, full_matrices=False)[2][0]
+    return signed(along, rows, with_sum).reshape(stack.shape[1:])
+
+
+def signed(along: np.ndarray, rows: np.ndarray, with_sum: bool = False) -> np.ndarray:
+    """A component's coordinates, or their opposite."""
+    agreement = 0.0
+    for value, row in zip(along.tolist(), rows.tolist(), strict=True):
+        agreement += value * (sum(row) if with_sum else sum(v**2 for v in row) ** 0.5)
+    return along if agreement >= 0 else -along
 
 
 # pictures
@@ -111,10 +125,7 @@ def first_component(stack: np.ndarray, *, centred: bool) -> Map:
 def picture_score(e: Evidence, picture: np.ndarray, n: int, score: str = "logit") -> float:
     """y of one picture (channels, *size) for the class of image n, or with "probability" its softmax."""
     logits = e.tail(e.body(torch.as_tensor(np.ascontiguousarray(picture))[None]))[0].tolist()
-    if score == "logit":
-        return logits[e.classes[n]]
-    odds = [np.exp(value - max(logits)) for value in logits]
-    return float(odds[e.classes[n]] / sum(odds))
+    return _worth(e, logits, n, score)
 
 
 def image_of(e: Evidence, n: int) -> np.ndarray:

@@ -230,7 +230,8 @@ def poly_cam(e: Evidence, n: int, mode: str = "both", score: str = "probability"
 @oracle("opti_cam")
 @oracle("opti_cam", steps=7)
 @oracle("opti_cam", steps=12, rate=0.5)
-def opti_cam(e: Evidence, n: int, steps: int = 50, rate: float = 0.1) -> Map:
+@oracle("opti_cam", steps=7, score="probability")
+def opti_cam(e: Evidence, n: int, steps: int = 50, rate: float = 0.1, score: str = "logit") -> Map:
     X, black, A = e.images[n], e.baseline[n], e.activations[n].clamp(min=0)
     kind = {1: "linear", 2: "bilinear", 3: "trilinear"}[X.ndim - 1]
 
@@ -245,7 +246,8 @@ def opti_cam(e: Evidence, n: int, steps: int = 50, rate: float = 0.1) -> Map:
     for step in range(steps):
         u.requires_grad_()
         S = mask(u)
-        loss = -e.score(e.body((black + S * (X - black))[None]), n)[0]
+        logits = e.tail(e.body((black + S * (X - black))[None]))[0]
+        loss = -(logits.softmax(0) if score == "probability" else logits)[e.classes[n]]
         (g,) = torch.autograd.grad(loss, u)
         if step % max(1, steps // 10) == 0:
             if loss > before:

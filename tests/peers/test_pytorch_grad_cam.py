@@ -49,7 +49,8 @@ def the_peer(kind: str, model: nn.Module, layer: str, images: Tensor, target: An
 def test_gradient_methods(network: str) -> None:
     model, images = torchvision_model(network, size=96)
     layer = NETWORKS[network]
-    ours = heatlens.attribute(model, images, method=list(SAME), target=5, layers=layer, upsample=False)
+    asked = {"target": 5, "layers": layer, "settings": {"absolute": False}, "upsample": False}
+    ours = heatlens.attribute(model, images, method=list(SAME), **asked)
     for name, (kind, options) in SAME.items():
         theirs = the_peer(kind, model, layer, images.clone(), ClassifierOutputTarget(5), **options)
         shown = as_the_peer_shows(ours[name], (96, 96))

@@ -81,10 +81,14 @@ class Evidence:
             return score_patches(self._scene, targets, pictures, count)
         return score_pictures(self._scene, targets, pictures, count, self._scene.options.progress)
 
-    def score_with(self, vary: Callable[[Stack, Tensor], Stack], count: int) -> Tensor:
+    def score_with(
+        self, vary: Callable[[Stack, Tensor], Stack], count: int, probability: bool = False
+    ) -> Tensor:
+        targets = probabilities(self._view.targets) if probability else self._view.targets
+
         def scores(image: int, variations: Tensor) -> Tensor:
             outputs = self._replayed(image, variations)
-            return precise(score_each(outputs, [self._view.targets[image]] * len(variations)))
+            return precise(score_each(outputs, [targets[image]] * len(variations)))
 
         return torch.stack([torch.cat(list(self._varied(i, vary, count, scores))) for i in self._each_image()])
 

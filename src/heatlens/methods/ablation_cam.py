@@ -7,14 +7,13 @@ Harish Guruprasad Ramaswamy.  WACV 2020.
 The paper divides by y, which is positive for the classes it explains.  Where y is negative that would turn the map
 into its opposite, so the magnitude is taken: a channel whose removal lowers the score speaks for the class, whatever
 the score. `group` removes that many channels at a time and gives each its share of the drop, which costs as many
-passes fewer.
+passes fewer.  y is the score before the softmax, as in the paper.
 """
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from ..masking import ScoreWith, Scoring
 from ..notation import Maps, Stack, Summing, channel_sum, over_space, ratio, relu
 from ..registry import at_least, method
 
@@ -22,9 +21,10 @@ from ..registry import at_least, method
 @method
 def ablation_cam(
     activations: Stack,
-    score_with: Callable[[Callable[[Stack, Tensor], Stack], int], Tensor],
+    score_with: ScoreWith,
     *,
     group: int = 1,
+    score: Scoring = "logit",
     summing: Summing = "plain",
 ) -> Maps:
     at_least(1, group=group)
@@ -34,7 +34,8 @@ def ablation_cam(
     def without(stack: Stack, gone: Tensor) -> Stack:
         return stack.masked_fill(over_space(gone.to(member_of)[:, None] == member_of, stack), 0)
 
-    y = score_with(without, groups + 1)  # no channel belongs to the last group: it is the score with nothing removed
+    # no channel belongs to the last group: it is the score with nothing removed
+    y = score_with(without, groups + 1, probability=score == "probability")
     size = (member_of == channel[:groups, None]).sum(1)
     drop = ratio(y[:, -1:] - y[:, :-1], y[:, -1:].abs() * size)
     return relu(channel_sum(over_space(drop[:, member_of], activations) * activations, summing))

@@ -6,9 +6,17 @@ arXiv:1806.10206.
     H <- H * (W^T V) / (W^T W H),   W <- W * (V H^T) / (W H H^T)      (Lee and Seung's multiplicative updates)
 
 A row of H is a concept, the column of W its heatmap over all images together.  The map shown is the `concept`-th
-column, 0 being the concept with the largest share |W_k| |H_k| of the features.  W starts as |N(0,1)| sqrt(mean V /
-K); H starts even, so that the order of the channels plays no part.
+column, 0 being the concept with the largest share |W_k| |H_k| of the features.
+
+Where the updates end depends on where they start.  `start="singular"` is NNDSVDa (Boutsidis, Gallopoulos, Pattern
+Recognition 2008): of each singular pair the half, positive or negative, that weighs more, zeros replaced by the mean of
+V.  The same photos then always end in the same concepts.  `start="random"` is the authors' W = |N(0,1)| sqrt(mean V /
+K), with H even, so that the order of the channels plays no part; it leaves the neighbourhood of a saddle in a direction
+that rounding chooses, and a change of a thousandth of the photo can exchange the concepts.  Double precision
+throughout; the start is held fixed when a map is differentiated.
 """
+
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,24 +25,32 @@ from ..errors import BadSetting
 from ..notation import Maps, Stack, ratio, relu
 from ..registry import at_least, method
 
+Start = Literal["singular", "random"]
+
 
 @method(joint=True)
 def deep_feature_factorisation(
-    activations: Stack, *, concepts: int = 4, concept: int = 0, iterations: int = 200, seed: int = 0
+    activations: Stack,
+    *,
+    concepts: int = 4,
+    concept: int = 0,
+    iterations: int = 200,
+    start: Start = "singular",
+    seed: int = 0,
 ) -> Maps:
     if not 0 <= concept < concepts:
         raise BadSetting(f"the setting concept={concept}", f"0 to {concepts - 1}, with concepts={concepts}")
-    return factorise(activations, concepts=concepts, iterations=iterations, seed=seed)[0][:, concept]
+    return factorise(activations, concepts=concepts, iterations=iterations, start=start, seed=seed)[0][:, concept]
 
 
-def factorise(activations: Stack, *, concepts: int = 4, iterations: int = 200, seed: int = 0) -> tuple[Stack, Tensor]:
+def factorise(
+    activations: Stack, *, concepts: int = 4, iterations: int = 200, start: Start = "singular", seed: int = 0
+) -> tuple[Stack, Tensor]:
     """Every heatmap `(n, concepts, *space)` and every concept `(concepts, c)`, of length 1, the strongest first."""
     at_least(1, concepts=concepts, iterations=iterations)
-    V = relu(activations).movedim(1, -1).flatten(0, -2)
-    start = torch.randn(len(V), concepts, generator=torch.Generator().manual_seed(seed)).abs().to(V)
-    level = (V.mean() / concepts).sqrt()
-    W, H = start * level, level.expand(concepts, V.shape[1])
-    least = level * torch.finfo(V.dtype).eps ** 2  # what sank to 0 in single precision could not come back
+    V = relu(activations).movedim(1, -1).flatten(0, -2).double()
+    W, H = _singular(V, concepts) if start == "singular" else _random(V, concepts, seed)
+    least = (V.mean() / concepts).sqrt() * torch.finfo(V.dtype).eps ** 2  # what sank to 0 could not come back
     for _ in range(iterations):
         H = (H * ratio(W.T @ V, W.T @ W @ H)).clamp(min=least)
         W = (W * ratio(V @ H.T, W @ (H @ H.T))).clamp(min=least)
@@ -42,4 +58,35 @@ def factorise(activations: Stack, *, concepts: int = 4, iterations: int = 200, s
     W, H = W * length.T, ratio(H, length)
     order = W.norm(dim=0).argsort(descending=True, stable=True)
     heatmaps = W[:, order].reshape(len(activations), *activations.shape[2:], concepts)
-    return heatmaps.movedim(-1, 1), H[order]
+    return heatmaps.movedim(-1, 1).to(activations), H[order].to(activations)
+
+
+def _random(V: Tensor, concepts: int, seed: int) -> tuple[Tensor, Tensor]:
+    level = (V.mean() / concepts).sqrt()
+    drawn = torch.randn(len(V), concepts, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
+    return drawn.abs().to(V) * level, level.expand(concepts, V.shape[1])
+
+
+def _singular(V: Tensor, concepts: int) -> tuple[Tensor, Tensor]:
+    """NNDSVDa: |sqrt(s) u|, |sqrt(s) v| of the first pair, then of each pair the heavier of (u+, v+) and (u-, v-)."""
+    u, s, v = (x[..., :concepts] for x in _decomposed(V.detach()))
+    halves = [(relu(sign * u), relu(sign * v)) for sign in (1, -1)]
+    lengths = [(a.norm(dim=0), b.norm(dim=0)) for a, b in halves]
+    heavier = lengths[0][0] * lengths[0][1] >= lengths[1][0] * lengths[1][1]
+    W, H = (torch.where(heavier, *pair) for pair in zip(*halves, strict=True))
+    a, b = (torch.where(heavier, *pair) for pair in zip(*lengths, strict=True))
+    W, H = (x * ratio((s * a * b).sqrt(), length) for x, length in ((W, a), (H, b)))
+    missing = concepts - W.shape[1]  # more concepts than the rank: even ones
+    W, H = (torch.nn.functional.pad(x, (0, missing)) for x in (W, H))
+    mean = V.mean()
+    return torch.where(W == 0, mean, W), torch.where(H == 0, mean, H).T
+
+
+def _decomposed(V: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """u, s and v as columns, from the smaller of the two Gram matrices."""
+    wide = V.shape[0] < V.shape[1]
+    tall = V.T if wide else V
+    squares, right = torch.linalg.eigh(tall.T @ tall)
+    right, s = right.flip(-1), relu(squares.flip(-1)).sqrt()
+    left = ratio(tall @ right, s)
+    return (right, s, left) if wide else (left, s, right)

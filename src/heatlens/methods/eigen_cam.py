@@ -6,7 +6,8 @@ arXiv:2008.00299.
 
 No class and no gradient.  The paper does not centre O; `centred` subtracts each channel's mean first, which makes it
 a principal component analysis and another map.  The sign of v_1, which a singular value decomposition leaves open, is
-the one with sum_k v_1k >= 0: behind a ReLU this makes the map non-negative.
+the one whose map is high where the places of O are strong, sum_p L_p |O_p| >= 0: behind a ReLU this makes the map
+non-negative, and where activations have both signs it lies on the object more often than the sign of sum_k v_1k.
 """
 
 from ..notation import Maps, Stack, principal

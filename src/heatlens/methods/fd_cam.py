@@ -7,14 +7,13 @@ Tieru Wu.  ICPR 2022, arXiv:2206.08792.
     L   = ReLU( sum_k  w_k A_k )
 
 MM is from 0 to 1 over the channels.  From the authors' code; it leaves the threshold open, and the 0.95 is that of
-their earlier method beside it.
+their earlier method beside it.  y is what the network returns, as in that code.
 """
-
-from collections.abc import Callable
 
 from torch import Tensor
 
 from ..errors import BadSetting
+from ..masking import ScoreWith, Scoring
 from ..notation import Maps, Stack, channel_sum, over_space, ratio, relu, spatial_mean, unit_range
 from ..registry import method
 
@@ -23,9 +22,10 @@ from ..registry import method
 def fd_cam(
     activations: Stack,
     gradients: Stack,
-    score_with: Callable[[Callable[[Stack, Tensor], Stack], int], Tensor],
+    score_with: ScoreWith,
     *,
     threshold: float = 0.95,
+    score: Scoring = "logit",
 ) -> Maps:
     if not 0 <= threshold <= 1:
         raise BadSetting(f"the setting threshold={threshold}", "a quantile from 0 to 1")
@@ -40,7 +40,7 @@ def fd_cam(
         stays = (alike == (k < channels)[:, None]) | (k == 2 * channels)[:, None]
         return stack * over_space(stays, stack)
 
-    y = score_with(switched, 2 * channels + 1)
+    y = score_with(switched, 2 * channels + 1, probability=score == "probability")
     s = y[:, :channels] + y[:, -1:] - y[:, channels:-1]
     weight = unit_range(s, 1).exp() * unit_range(spatial_mean(gradients).flatten(1), 1) - 0.5
     return relu(channel_sum(over_space(weight, activations) * activations))

@@ -6,8 +6,8 @@ Sivakaran, Gaurav Prasad, Mehmet Ali, Wenbo Yang, Sheyang Tang.  MMSP 2024, arXi
     L       = sqrt(l_1) u_1,      l_1, u_1 = the largest eigenvalue of K and its eigenvector
 
 Kernels with d = x_p . x_q:  sigmoid tanh(gamma d + 1), rbf exp(-gamma |x_p - x_q|^2), poly (gamma d + 1)^3, cosine,
-and linear, which is Eigen-CAM, centred.  gamma is 1/C when not given.  The map goes with the plain sum of the centred
-channels.
+and linear, which is Eigen-CAM, centred.  gamma is 1/C when not given.  The sign is Eigen-CAM's: high where the
+centred channels say much.
 """
 
 from typing import Literal
@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..notation import Maps, Stack, centred_places, decided, first_eigenpair, ratio, relu, root
+from ..notation import Maps, Stack, centred_places, decided, first_eigenpair, ratio, relu, root, strength
 from ..registry import method
 
 Kernel = Literal["sigmoid", "rbf", "linear", "poly", "cosine"]
@@ -27,8 +27,8 @@ def kpca_cam(activations: Stack, *, kernel: Kernel = "sigmoid", gamma: float | N
     K = _gram(places, kernel, 1 / places.shape[2] if gamma is None else gamma)
     K = K - K[:, :1, :1]  # nothing to the centring, and a constant is exactly 0
     K = K - K.mean(1, keepdim=True) - K.mean(2, keepdim=True) + K.mean((1, 2), keepdim=True)
-    strength, direction = first_eigenpair(K)
-    return decided(direction * root(strength), places).reshape(len(activations), *activations.shape[2:])
+    largest, direction = first_eigenpair(K)
+    return decided(direction * root(largest), strength(places), places.sum(2)).reshape(len(activations), *activations.shape[2:])
 
 
 def _gram(x: Tensor, kernel: Kernel, gamma: float) -> Tensor:

@@ -6,7 +6,7 @@ Stephane Ayache.  Computer Vision and Image Understanding 2024, arXiv:2301.07002
     L    = S(u)
 
 The map is the mask itself, at the size of the image; X is masked towards black, as in the authors' code, where the
-network normalises the picture afterwards. `steps` and `rate` are those of their script (the code's own defaults are
+network normalises the picture afterwards; y is a logit there. `steps` and `rate` are those of their script (the code's own defaults are
 100 and 0.01).  Ten times on the way, an image whose score has fallen since the last time is finished.
 """
 
@@ -15,7 +15,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..masking import Enlarge, ScoreUnder
+from ..masking import Enlarge, ScoreUnder, Scoring
 from ..notation import Maps, Stack, over_space, relu, unit_range
 from ..registry import at_least, method
 
@@ -30,6 +30,7 @@ def opti_cam(
     *,
     steps: int = 50,
     rate: float = 0.1,
+    score: Scoring = "logit",
 ) -> Maps:
     at_least(0, steps=steps, rate=rate)
     A = relu(activations)
@@ -44,7 +45,8 @@ def opti_cam(
     for step in range(steps):
         with torch.enable_grad():
             S = mask(u)
-            y = score_under(partial(_shown, baseline + S * (images - baseline)), 1)[:, 0]
+            shown = baseline + S * (images - baseline)
+            y = score_under(partial(_shown, shown), 1, probability=score == "probability")[:, 0]
             (u.grad,) = torch.autograd.grad(-y.sum(), u)
         adam.step()
         if step % max(1, steps // 10) == 0:

@@ -3,15 +3,15 @@ CVPR Workshops 2024, arXiv:2209.14074.
 
     L(i,j) = y( A with only the place (i,j) left, every other place set to zero )
 
-The paper's score is the class probability, and it shows the map from its lowest to its highest value.  `gaussian`
-spreads what stands at (i,j) over its neighbours with the weights (1, 2, 1)/4 along every axis, as in the authors' code.
+y is the class's softmax probability, as in the paper and the authors' code, and the map is shown from its lowest to its
+highest value.  `gaussian` spreads what stands at (i,j) over its neighbours with the weights (1, 2, 1)/4 along every
+axis, as in that code.
 """
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from ..masking import ScoreWith, Scoring
 from ..notation import Maps, Stack
 from ..registry import method
 
@@ -19,9 +19,10 @@ from ..registry import method
 @method(display="range")
 def recipro_cam(
     activations: Stack,
-    score_with: Callable[[Callable[[Stack, Tensor], Stack], int], Tensor],
+    score_with: ScoreWith,
     *,
     gaussian: bool = False,
+    score: Scoring = "probability",
 ) -> Maps:
     size = activations.shape[2:]
 
@@ -34,7 +35,8 @@ def recipro_cam(
             out = out * rows(size[axis], gaussian).to(stack)[i].reshape(shape)
         return out
 
-    return score_with(one_place, size.numel()).reshape(len(activations), *size)
+    y = score_with(one_place, size.numel(), probability=score == "probability")
+    return y.reshape(len(activations), *size)
 
 
 def rows(length: int, gaussian: bool) -> Tensor:

@@ -6,14 +6,13 @@ Byun, Wonju Lee.  2023, arXiv:2310.02588.
 The weights are (1, 2, 1)/4 along every axis; `gaussian=no` leaves (i,j) alone.  In the authors' code every neighbour
 keeps its own value under its weight, unlike in their Recipro-CAM for convolutional networks, where the value at (i,j)
 is lent to its neighbours.  A is the first norm of a late block: of the last but one in that code, of the last where
-nobody names a layer here.  The paper's score is the class probability.
+nobody names a layer here.  y is the class's softmax probability, as in the paper.
 """
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from ..masking import ScoreWith, Scoring
 from ..notation import Maps, Stack
 from ..registry import method
 from .recipro_cam import rows
@@ -22,9 +21,10 @@ from .recipro_cam import rows
 @method(display="range")
 def vit_recipro_cam(
     activations: Stack,
-    score_with: Callable[[Callable[[Stack, Tensor], Stack], int], Tensor],
+    score_with: ScoreWith,
     *,
     gaussian: bool = True,
+    score: Scoring = "probability",
 ) -> Maps:
     size = activations.shape[2:]
 
@@ -36,4 +36,5 @@ def vit_recipro_cam(
             out = out * rows(size[axis], gaussian).to(stack)[i].reshape(shape)
         return out
 
-    return score_with(around, size.numel()).reshape(len(activations), *size)
+    y = score_with(around, size.numel(), probability=score == "probability")
+    return y.reshape(len(activations), *size)
