@@ -15,7 +15,8 @@ def linear_head(model: nn.Module, activations: Stack, outputs: Tree, layer: str)
     f is A, or ReLU(A) where a ReLU follows the layer that is no module (DenseNet).  A dense or 1x1-convolution module
     of fitting size is a candidate; only one that reproduces the logits is taken.
     """
-    logits = _level(logits_of(outputs).detach().to(activations.dtype), outputs)
+    said = logits_of(outputs).detach()  # in the network's own precision, which says how closely to compare
+    logits = _level(said.to(activations.dtype), outputs).to(said.dtype)
     places = activations.detach().flatten(2).mT  # (n, places, c)
     for module in model.modules():
         weight = _weight_matrix(module)

@@ -10,6 +10,7 @@ MM is from 0 to 1 over the channels.  From the authors' code; it leaves the thre
 their earlier method beside it.  y is what the network returns, as in that code.
 """
 
+import torch
 from torch import Tensor
 
 from ..errors import BadSetting
@@ -33,7 +34,7 @@ def fd_cam(
 
     def switched(stack: Stack, k: Tensor) -> Stack:
         k = k.to(stack.device)
-        rows = stack[0].flatten(1)
+        rows = stack[0].flatten(1).to(torch.promote_types(stack.dtype, torch.float32))
         unit = ratio(rows, rows.norm(dim=1, keepdim=True))
         cosine = unit[k % channels] @ unit.T
         alike = cosine > cosine.quantile(threshold, 1, keepdim=True)

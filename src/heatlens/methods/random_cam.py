@@ -14,6 +14,7 @@ from ..registry import method
 
 @method
 def random_cam(activations: Stack, *, seed: int = 0) -> Maps:
-    draw = torch.rand(1, activations.shape[1], generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    draw = torch.rand(1, activations.shape[1], generator=generator, dtype=torch.float32)
     weight = over_space(2 * draw - 1, activations).to(activations)
     return relu(channel_sum(weight * activations))

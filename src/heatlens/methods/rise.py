@@ -33,7 +33,7 @@ def rise(
     if not 0 < p <= 1:
         raise BadSetting(f"the setting p={p}", "above 0 and at most 1")
     size, generator = images.shape[2:], torch.Generator().manual_seed(seed)
-    grids = (torch.rand(samples, 1, *[cells] * len(size), generator=generator) < p).to(images)
+    grids = (torch.rand(samples, 1, *[cells] * len(size), generator=generator, dtype=torch.float32) < p).to(images)
     cell = [-(-length // cells) for length in size]
     shifts = [torch.randint(side, (samples,), generator=generator).to(images.device) for side in cell]
 

@@ -38,7 +38,8 @@ def ss_cam(
     at_least(0, sigma=sigma)
     A = compact(activations, varying(activations))
     shape = (samples, 1 if noise == "map" else images.shape[1], *images.shape[2:])
-    draws = sigma * torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(images)
+    generator = torch.Generator().manual_seed(seed)
+    draws = sigma * torch.randn(shape, generator=generator, dtype=torch.float32).to(images)
 
     def noisy(image: int, k: Tensor) -> Tensor:
         H, n = masks(A[image : image + 1, k // samples], enlarge), draws[k.to(draws.device) % samples]

@@ -33,7 +33,8 @@ def after_removal(
     if images.ndim != 4:
         raise BadValue(f"images of shape {tuple(images.shape)}", "pictures (n, channels, height, width) to impute")
     rank, places = ranks(maps), maps[0].numel()
-    draw = torch.randn(len(percents), *images.shape[1:], generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    draw = torch.randn(len(percents), *images.shape[1:], generator=generator, dtype=torch.float32)
 
     def without(image: int, k: Tensor) -> Tensor:
         return torch.stack([one(image, int(i)) for i in k])

@@ -33,7 +33,7 @@ def max_sensitivity(
     generator = torch.Generator().manual_seed(seed)
     largest = torch.zeros(len(images)).to(attribution)
     for _ in range(samples):
-        d = (2 * torch.rand(images.shape[1:], generator=generator) - 1) * radius
+        d = (2 * torch.rand(images.shape[1:], generator=generator, dtype=torch.float32) - 1) * radius
         change = explained(images + d.to(images)) - attribution
         largest = torch.maximum(largest, change.flatten(1).norm(dim=1))
     own: Tensor = attribution.flatten(1).norm(dim=1)

@@ -36,7 +36,8 @@ def sensitivity_n(
     if not 0 < most <= 1:
         raise BadSetting(f"the setting most={most}", "above 0 and at most 1")
     R = attribution.flatten(1).double()
-    n = torch.logspace(0, torch.tensor(max(1.0, most * R.shape[1])).log10(), sizes).round().long()
+    most_pixels = torch.tensor(max(1.0, most * R.shape[1]), dtype=torch.float32)
+    n = torch.logspace(0, most_pixels.log10(), sizes, dtype=torch.float32).round().long()
 
     seeds = draws(sizes * subsets, seed)
 

@@ -123,7 +123,7 @@ def _said(sessions: Sessions, images: Tensor) -> list[Tensor] | None:
 def _noise(graph: Any, images: int) -> Tensor:
     _, channels, *size = input_shape(graph)
     shape = (images, channels or 3, *(side or _USUAL for side in size))
-    noise = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    noise = torch.rand(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
     return noise.to(Sessions(graph).type)
 
 

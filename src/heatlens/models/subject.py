@@ -102,7 +102,7 @@ class Subject:
         """An input of noise, to find out how the network is built."""
         channels = len(self.preprocessing.mean)
         space = (*(() if self.frames is None else (self.frames,)), *self.preprocessing.size)
-        noise = torch.randn(1, channels, *space, generator=torch.Generator().manual_seed(0))
+        noise = torch.randn(1, channels, *space, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
         return self.ready(noise)
 
     def ready(self, images: Tensor) -> Tensor:
