@@ -13,7 +13,6 @@ from .explanation import Explanation
 from .images import Photo
 from .look import look
 from .models import Subject
-from .notes import nowhere_positive
 from .recipe import Recipe
 from .seen import Seen, Wishes
 from .targets import ClassTarget, Target
@@ -68,7 +67,7 @@ def _explanation(subject: Subject, photo: Photo, placement: Any, seen: Seen, r: 
         raw=raw,
         placement=placement,
         predictions=_predictions(subject, seen, i),
-        warnings=tuple(dict.fromkeys([*seen.notes[r][t], *nowhere_positive(raw, recipe), *_said_of(subject)])),
+        warnings=tuple(dict.fromkeys([*seen.notes[r][t][i], *_said_of(subject)])),
         signed=_signed(recipe, seen.maps[r][t][i]),
     )
 

@@ -17,7 +17,7 @@ from .fusion import fused
 from .models.class_names import check_class_names
 from .models.subject import Subject
 from .notation import Maps, resize_maps, unit_scale
-from .notes import blank, guessed
+from .notes import notes_on
 from .parts import together, wanted
 from .recipe import Recipe
 from .registry import needs
@@ -32,6 +32,8 @@ def look(
 
     A recipe whose layers or parts are not fused becomes several in the answer.
     """
+    if not inputs.batch:
+        raise BadValue("a batch of 0 images", "at least one image")
     parts = [part for recipe in asked for part in recipe.parts or (recipe,)]
     if subject.lacking is not None:
         for part in parts:
@@ -61,7 +63,7 @@ def _look(
         aims = aims_of(clean, recipes, targets, subject.usual, blindly=not wishes.scores)
         scores = aims.scores(clean.outputs) if wishes.scores else []
         maps: list[list[Maps]] = [[] for _ in recipes]
-        notes: list[list[list[str]]] = [[] for _ in recipes]
+        notes: list[list[list[list[str]]]] = [[] for _ in recipes]
         for average, members in groups.items():
             group = [recipes[r] for r in members]
             if average is None:
@@ -70,8 +72,7 @@ def _look(
                 found = _mean(subject, inputs.meant(clean.inputs.meaning), group, average, aims, wishes)
             for r, row in zip(members, found, strict=True):
                 maps[r] = row
-                of_map = [guessed(recipes[r], clean) + blank(m, recipes[r], clean) for m in row]
-                notes[r] = [clean.notes + of_aim + said for of_aim, said in zip(aims.notes, of_map, strict=True)]
+                notes[r] = [notes_on(m, recipes[r], clean, of_aim) for m, of_aim in zip(row, aims.notes, strict=True)]
         order = ranking(clean.outputs) if wishes.scores and isinstance(subject.usual, Logit) else None
     return Seen(list(recipes), maps, aims.settled, scores, _probabilities(order, aims.settled), order, notes)
 

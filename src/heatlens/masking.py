@@ -25,9 +25,7 @@ class ScoreUnder(Protocol):
 class ScoreWith(Protocol):
     """What each image is worth with the layer's output replaced: (n, count), y at vary(A_i, k) for the variations k."""
 
-    def __call__(
-        self, vary: Callable[[Stack, Tensor], Stack], count: int, probability: bool = False
-    ) -> Tensor: ...
+    def __call__(self, vary: Callable[[Stack, Tensor], Stack], count: int, probability: bool = False) -> Tensor: ...
 
 
 def masks(stack: Stack, enlarge: Enlarge) -> Tensor:

@@ -96,7 +96,8 @@ def resize_maps(maps: Maps, size: tuple[int, ...]) -> Maps:
 
 def strength(places: Tensor) -> Tensor:
     """How much each place `(n, places, channels)` says: the length of its vector of channels."""
-    return places.norm(dim=2)
+    length: Tensor = torch.linalg.vector_norm(places, dim=2)
+    return length
 
 
 def principal(x: Stack, *, centred: bool, with_sum: bool = False) -> Maps:
@@ -104,7 +105,7 @@ def principal(x: Stack, *, centred: bool, with_sum: bool = False) -> Maps:
 
     The sign, which the decomposition leaves open, is the one that goes with the strength of the places of O: high where
     the network says much.  Behind a ReLU that makes an uncentred map non-negative.  The sum over the channels, another
-    rule in use (`with_sum`), points away from objects where activations have both signs (docs/conditioning.md has the measurement).
+    rule in use (`with_sum`), points away from objects where activations have both signs: docs/conditioning.md.
     """
     places = x.flatten(2).transpose(1, 2)  # (n, places, channels)
     if centred:

@@ -53,8 +53,13 @@ def together(asked: Sequence[Wanted], seen: Seen, size: tuple[int, ...]) -> Seen
             continue
         by_target = zip(*seen.maps[its], strict=True)
         maps.append([fused(one.recipe.fusion, parts, size) for parts in by_target])
-        notes.append([list(dict.fromkeys(chain(*said))) for said in zip(*seen.notes[its], strict=True)])
+        notes.append([_of_all(said) for said in zip(*seen.notes[its], strict=True)])
     return replace(seen, recipes=[one.recipe for one in asked], maps=maps, notes=notes)
+
+
+def _of_all(said: Sequence[list[list[str]]]) -> list[list[str]]:
+    """[look][image] -> [image]: what is said of several looks, once."""
+    return [list(dict.fromkeys(chain(*of_image))) for of_image in zip(*said, strict=True)]
 
 
 def with_layers(subject: Subject, inputs: Inputs, recipe: Recipe) -> Recipe:

@@ -8,6 +8,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Literal, overload
 
+from . import cautions
 from .converting import convert
 from .errors import BadSetting, BadValue, UnknownName, unknown
 
@@ -23,7 +24,7 @@ EVIDENCE = MappingProxyType(
         "enlarge": "enlarge(stack) -> U(stack), linearly interpolated to the size of the images",
         "perturbed": "perturbed(pictures) -> (A, dy/dA) of each picture (n, channels, *size) in turn, the target fixed",
         "score_under": "score_under(pictures, count, probability=False) -> y (n, count) of the pictures(i, k)",
-        "score_with": "score_with(vary, count, probability=False) -> y (n, count) with the layer's output replaced by vary(A_i, k)",
+        "score_with": "score_with(vary, count, probability=False) -> y (n, count) at the layer's vary(A_i, k)",
         "gradients_with": "gradients_with(vary, count) -> the mean over k of dy/dA at vary(A_i, k): (n, c, *space)",
         "curvature": "curvature(V) -> the Hessian of y with respect to A, times V: (n, c, *space)",
         "full_gradients": "full_gradients(images=X) -> X * dy/dX, then b * dy/dz of every layer z = ... + b",
@@ -67,6 +68,8 @@ class Entry:
     """Whether it differentiates the scores that it asks for."""
     display: Literal["peak", "range"] = "peak"
     """How a map is scaled to be looked at: by its largest magnitude, or from its lowest to its highest value."""
+    caution: Callable[[cautions.Looked, cautions.Settings], str] = cautions.none
+    """Why its map may not hold still, in such a network with such settings; empty where it does."""
 
     @property
     def paper(self) -> str:
@@ -95,6 +98,7 @@ def method(
     signed: bool = ...,
     optimises: bool = ...,
     display: Literal["peak", "range"] = ...,
+    caution: Callable[[cautions.Looked, cautions.Settings], str] = ...,
 ) -> Callable[[Method], Method]: ...
 def method(function: Method | None = None, **declared: Any) -> Method | Callable[[Method], Method]:
     """Register a method under the name of its function."""

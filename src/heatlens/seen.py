@@ -38,5 +38,5 @@ class Seen:
     """[target][image]; None where a target has no class."""
     ranking: Tensor | None
     """Class probabilities (n, classes), where the outputs are class scores."""
-    notes: list[list[list[str]]]
-    """[recipe][target]: what the person should know."""
+    notes: list[list[list[list[str]]]]
+    """[recipe][target][image]: what the person should know."""

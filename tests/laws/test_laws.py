@@ -69,7 +69,18 @@ NOT_BLANK = {
 PROBABILITY = "asks for probabilities"
 NOT_SCALE_FREE = {
     **dict.fromkeys(
-        ("score_cam", "group_cam", "poly_cam", "rise", "occlusion", "lime", "tis", "vit_cx", "recipro_cam", "vit_recipro_cam"),
+        (
+            "score_cam",
+            "group_cam",
+            "poly_cam",
+            "rise",
+            "occlusion",
+            "lime",
+            "tis",
+            "vit_cx",
+            "recipro_cam",
+            "vit_recipro_cam",
+        ),
         PROBABILITY,
     ),
     **dict.fromkeys(
@@ -192,7 +203,9 @@ def test_the_device_follows(entry: Entry) -> None:
             "images": X,
             "baseline": 0 * X,
             "perturbed": lambda pictures: ((A[:, :, :1, :1] * picture[:, :1, ::2, ::2],) * 2 for picture in pictures),
-            "score_with": lambda vary, count, probability=False: torch.stack([a.flatten(1).sum(1) for a in replayed(vary, count)]),
+            "score_with": lambda vary, count, probability=False: torch.stack(
+                [a.flatten(1).sum(1) for a in replayed(vary, count)]
+            ),
             "gradients_with": lambda vary, count: torch.stack([a.mean(0) for a in replayed(vary, count)]),
             "curvature": lambda along: along,
             "enlarge": lambda stack: torch.nn.functional.interpolate(stack, X.shape[2:], mode="bilinear"),

@@ -5,7 +5,18 @@ import torch
 from sklearn.decomposition import KernelPCA
 
 from evidence import Evidence
-from oracles.loops import Map, first_component, number_of_places, oracle, places, rectified, signed, stack_of, total, weighted
+from oracles.loops import (
+    Map,
+    first_component,
+    number_of_places,
+    oracle,
+    places,
+    rectified,
+    signed,
+    stack_of,
+    total,
+    weighted,
+)
 
 
 @oracle("dummy_cam")

@@ -103,7 +103,7 @@ def weighted(weights: list[float], stack: np.ndarray, summing: str = "plain") ->
 
 
 def first_component(stack: np.ndarray, *, centred: bool, with_sum: bool = False) -> Map:
-    """O v_1 by singular value decomposition, high where the places of O are long; with `with_sum`, where their sum is."""
+    """O v_1 by singular value decomposition, high where the places of O are long, or where their sum is."""
     rows = np.array([[stack[(k, *p)] for k in range(len(stack))] for p in places(stack)])
     if centred:
         rows = rows - rows.mean(0)

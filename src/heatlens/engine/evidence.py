@@ -81,9 +81,7 @@ class Evidence:
             return score_patches(self._scene, targets, pictures, count)
         return score_pictures(self._scene, targets, pictures, count, self._scene.options.progress)
 
-    def score_with(
-        self, vary: Callable[[Stack, Tensor], Stack], count: int, probability: bool = False
-    ) -> Tensor:
+    def score_with(self, vary: Callable[[Stack, Tensor], Stack], count: int, probability: bool = False) -> Tensor:
         targets = probabilities(self._view.targets) if probability else self._view.targets
 
         def scores(image: int, variations: Tensor) -> Tensor:

@@ -14,13 +14,14 @@ shows.
 import torch
 from torch import Tensor
 
+from ..cautions import exchanged
 from ..clusters import cluster, grouped
 from ..masking import Enlarge, ScoreUnder, Scoring, compact, gains, gaussian_blur, unit_length, varying
 from ..notation import Maps, Stack, channel_sum, over_space, relu, spatial_mean
 from ..registry import at_least, method
 
 
-@method
+@method(caution=exchanged)
 def cluster_cam(
     activations: Stack,
     gradients: Stack,

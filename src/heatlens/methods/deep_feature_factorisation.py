@@ -19,6 +19,7 @@ throughout; the start is held fixed when a map is differentiated.
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import BadSetting
@@ -68,18 +69,20 @@ def _random(V: Tensor, concepts: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def _singular(V: Tensor, concepts: int) -> tuple[Tensor, Tensor]:
-    """NNDSVDa: |sqrt(s) u|, |sqrt(s) v| of the first pair, then of each pair the heavier of (u+, v+) and (u-, v-)."""
-    u, s, v = (x[..., :concepts] for x in _decomposed(V.detach()))
-    halves = [(relu(sign * u), relu(sign * v)) for sign in (1, -1)]
-    lengths = [(a.norm(dim=0), b.norm(dim=0)) for a, b in halves]
-    heavier = lengths[0][0] * lengths[0][1] >= lengths[1][0] * lengths[1][1]
-    W, H = (torch.where(heavier, *pair) for pair in zip(*halves, strict=True))
-    a, b = (torch.where(heavier, *pair) for pair in zip(*lengths, strict=True))
-    W, H = (x * ratio((s * a * b).sqrt(), length) for x, length in ((W, a), (H, b)))
-    missing = concepts - W.shape[1]  # more concepts than the rank: even ones
-    W, H = (torch.nn.functional.pad(x, (0, missing)) for x in (W, H))
-    mean = V.mean()
-    return torch.where(W == 0, mean, W), torch.where(H == 0, mean, H).T
+    """NNDSVDa: the first pair's sqrt(s) |u|, sqrt(s) |v|; of every other pair the heavier of (u+, v+) and (u-, v-)."""
+    u, s, v = _decomposed(V.detach())
+    weights = [relu(sign * u).norm(dim=0) * relu(sign * v).norm(dim=0) for sign in (1, -1)]
+    sign = torch.where(weights[0] >= weights[1], 1, -1)
+    scale = (s * torch.maximum(*weights)).sqrt()
+    W, H = (_started(relu(sign * x), scale, concepts, V.mean()) for x in (u, v))
+    return W, H.T
+
+
+def _started(half: Tensor, scale: Tensor, concepts: int, fill: Tensor) -> Tensor:
+    """Columns of the length `scale`, as many as there are concepts; what is zero, and what is missing, is filled."""
+    columns = (half * ratio(scale, half.norm(dim=0)))[:, :concepts]
+    columns = F.pad(columns, (0, concepts - columns.shape[1]))
+    return torch.where(columns == 0, fill.detach(), columns)
 
 
 def _decomposed(V: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -15,11 +15,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..cautions import restless_slopes
 from ..notation import Maps, Stack, resize, unit_range
 from ..registry import method
 
 
-@method
+@method(caution=restless_slopes)
 def full_grad(images: Tensor, full_gradients: Callable[[], list[Stack]]) -> Maps:
     return aggregated(full_gradients(), images)
 

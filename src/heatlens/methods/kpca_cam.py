@@ -28,7 +28,9 @@ def kpca_cam(activations: Stack, *, kernel: Kernel = "sigmoid", gamma: float | N
     K = K - K[:, :1, :1]  # nothing to the centring, and a constant is exactly 0
     K = K - K.mean(1, keepdim=True) - K.mean(2, keepdim=True) + K.mean((1, 2), keepdim=True)
     largest, direction = first_eigenpair(K)
-    return decided(direction * root(largest), strength(places), places.sum(2)).reshape(len(activations), *activations.shape[2:])
+    return decided(direction * root(largest), strength(places), places.sum(2)).reshape(
+        len(activations), *activations.shape[2:]
+    )
 
 
 def _gram(x: Tensor, kernel: Kernel, gamma: float) -> Tensor:

@@ -6,8 +6,9 @@ Stephane Ayache.  Computer Vision and Image Understanding 2024, arXiv:2301.07002
     L    = S(u)
 
 The map is the mask itself, at the size of the image; X is masked towards black, as in the authors' code, where the
-network normalises the picture afterwards; y is a logit there. `steps` and `rate` are those of their script (the code's own defaults are
-100 and 0.01).  Ten times on the way, an image whose score has fallen since the last time is finished.
+network normalises the picture afterwards; y is a logit there.  `steps` and `rate` are those of their script (the
+code's own defaults are 100 and 0.01).  Ten times on the way, an image whose score has fallen since the last time is
+finished.
 """
 
 from functools import partial
@@ -15,12 +16,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from ..cautions import unfinished_search
 from ..masking import Enlarge, ScoreUnder, Scoring
 from ..notation import Maps, Stack, over_space, relu, unit_range
 from ..registry import at_least, method
 
 
-@method(optimises=True, display="range")
+@method(optimises=True, display="range", caution=unfinished_search)
 def opti_cam(
     activations: Stack,
     images: Tensor,

@@ -38,7 +38,9 @@ def vit_cx(
 
     def noise(i: Tensor) -> Tensor:
         drawn = [torch.Generator().manual_seed(seed + one) for one in i.tolist()]
-        return sigma * torch.stack([torch.randn(images.shape[1:], generator=g, dtype=torch.float32) for g in drawn]).to(images)
+        return sigma * torch.stack([torch.randn(images.shape[1:], generator=g, dtype=torch.float32) for g in drawn]).to(
+            images
+        )
 
     def pictures(image: int, k: Tensor) -> Tensor:
         """The masked pictures, then the noisy ones, then the photo."""

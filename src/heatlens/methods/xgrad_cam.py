@@ -10,11 +10,12 @@ then rounding divided by rounding; with `absolute`, the sum is of |A_k|, which i
 weight by the largest derivative anywhere (XGradCAM+ of LibraGrad's authors, arXiv:2411.16760).
 """
 
+from ..cautions import vanishing_sum
 from ..notation import Maps, Stack, Summing, channel_sum, ratio, relu, spatial_sum
 from ..registry import method
 
 
-@method
+@method(caution=vanishing_sum)
 def xgrad_cam(activations: Stack, gradients: Stack, *, absolute: bool = True, summing: Summing = "plain") -> Maps:
     whole = spatial_sum(activations.abs() if absolute else activations)
     return relu(channel_sum(ratio(spatial_sum(activations * gradients), whole) * activations, summing))

@@ -52,7 +52,9 @@ def infidelity(
     def noise(k: Tensor) -> Tensor:
         """X - I: (m, channels, *size)."""
         generators = [torch.Generator().manual_seed(seeds[i]) for i in k.tolist()]
-        return sigma * torch.stack([torch.randn(images.shape[1:], generator=g, dtype=torch.float32) for g in generators]).to(images)
+        return sigma * torch.stack(
+            [torch.randn(images.shape[1:], generator=g, dtype=torch.float32) for g in generators]
+        ).to(images)
 
     def without(image: int, k: Tensor) -> Tensor:
         k = k.cpu() - 1  # the first picture is the whole one

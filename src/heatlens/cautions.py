@@ -1,0 +1,51 @@
+"""Why maps of some methods do not hold still when the photo changes by a thousandth of its range.
+
+docs/conditioning.md has the measurements; `METHODS[...].caution` says which method carries which.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Looked(Protocol):
+    """What a method's caution may ask about the network and the layers that are looked at."""
+
+    @property
+    def signed(self) -> bool:
+        """Whether activations have both signs."""
+
+    @property
+    def attends(self) -> bool:
+        """Whether the network has attention in it."""
+
+
+Settings = Mapping[str, Any]
+
+
+def none(looked: Looked, settings: Settings) -> str:
+    """The map holds still."""
+    return ""
+
+
+def exchanged(looked: Looked, settings: Settings) -> str:
+    """Hard groups of channels, of which one or two make the map."""
+    return "groups of channels are discrete choices: a change of a thousandth of the photo can exchange them"
+
+
+def restless_slopes(looked: Looked, settings: Settings) -> str:
+    """Derivatives far in front of blocks of attention."""
+    if not looked.attends:
+        return ""
+    return "a transformer's slopes near the image change with the least noise; average='noise' settles them"
+
+
+def vanishing_sum(looked: Looked, settings: Settings) -> str:
+    """A division by a channel's sum."""
+    if settings["absolute"] or not looked.signed:
+        return ""
+    return "a channel's sum may be next to nothing where activations have both signs; absolute=yes is bounded"
+
+
+def unfinished_search(looked: Looked, settings: Settings) -> str:
+    """A search of few steps, whose first ones are equally long in every direction, however slight its slope."""
+    return "a search of few steps ends elsewhere when the photo changes a little; a smaller rate is steadier"
