@@ -159,6 +159,10 @@ class TestInputs:
         ):
             heatlens.attribute(gap(), *given)
 
+    def test_no_images_are_refused(self) -> None:
+        with pytest.raises(BadValue, match=r"a batch of 0 images\. Expected at least one image"):
+            heatlens.attribute(gap(), images()[:0])
+
     def test_integers_and_other_types_are_converted_to_the_models(self) -> None:
         model = gap().double()
         got = heatlens.attribute(model, images(), method="hires_cam", target=1, layers="relu")

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import heatlens
-from heatlens import Explanation, Subject
+from heatlens import Explanation, Subject, notes
 from heatlens.errors import BadPhoto, BadValue, EvidenceMissing, HeatlensError, NotFinite, ScoreIndifferent
 from heatlens.images import Preprocessing
 from heatlens.targets import Classes, Region
@@ -368,26 +368,69 @@ class TestWarnings:
         assert found.warnings == ("hires_cam: the map is blank because layer 'look' returned only zeros",)
 
     def test_a_map_that_is_nowhere_positive_says_so(self) -> None:
-        """Before a ReLU a principal component may be negative everywhere: a uniformly blue picture."""
+        """Before a ReLU the mean channel may be negative everywhere: a uniformly blue picture."""
         net = nn.Sequential(
             nn.Conv2d(3, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
         ).eval()
         nn.init.constant_(net[0].weight, -1.0)
         nn.init.constant_(net[0].bias, -0.5)
         found = heatlens.explain(
-            heatlens.load(net, mean=0, std=1, size=32), photo(32, 32), method="eigen_cam", layers="0"
+            heatlens.load(net, mean=0, std=1, size=32), photo(32, 32), method="dummy_cam", layers="0"
         )
         assert found.map.max() < 0
         assert not found.has_peak
         assert found.record()["peak"] is None
         assert found.warnings == (
-            "eigen_cam: the map is nowhere above zero, so that nothing in it speaks for anything; a layer "
+            "dummy_cam: the map is nowhere above zero, so that nothing in it speaks for anything; a layer "
             "behind a ReLU has a map that is nowhere negative",
         )
         against = heatlens.explain(bright(), photo(32, 32), method="hires_cam", target="dark")
         assert against.warnings == (
             "hires_cam: the map is nowhere above zero, so that nothing in it speaks for the target",
         )
+
+    def test_a_layer_of_one_place_says_so(self) -> None:
+        net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+        loaded = heatlens.load(net.eval(), mean=0.5, std=0.5, size=32)
+        found = heatlens.explain(loaded, photo(32, 32), method="hires_cam", layers="2")
+        assert found.warnings == (
+            "hires_cam: the map is the same everywhere: layer '2' has one place. Use a layer before the pooling",
+        )
+
+    def test_a_map_that_tells_no_place_from_another_says_so(self) -> None:
+        even = np.full((32, 32, 3), 200, np.uint8)
+        found = heatlens.explain(bright(), even, method="dummy_cam")
+        assert found.warnings == (
+            "dummy_cam: the map is the same everywhere: nothing in it tells one place from another",
+        )
+
+    def test_what_is_said_of_one_photo_is_not_said_of_its_neighbours(self) -> None:
+        photos = [photo(32, 32), np.zeros((32, 32, 3), np.uint8), photo(32, 32)]
+        said = [one.warnings for one in heatlens.explain(bright(), photos, method="hires_cam", target=0)]
+        assert said == [(), ("hires_cam: the map is blank because layer 'look' returned only zeros",), ()]
+
+    def test_a_method_that_does_not_hold_still_says_so(self) -> None:
+        net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).eval()
+        loaded = heatlens.load(net, mean=0.5, std=0.5, size=32)
+        for absolute, said in ((True, 0), (False, 1)):
+            found = heatlens.explain(
+                loaded, photo(32, 32), method="xgrad_cam", target=1, layers="0", settings={"absolute": absolute}
+            )
+            assert len([w for w in found.warnings if "next to nothing" in w]) == said, found.warnings
+
+    def test_half_precision_says_how_far_it_moves_such_maps(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(notes, "half_precision", lambda: {"hires_cam": {"bf16": 0.3}, "layer_cam": {"bf16": 0.02}})
+        said = {
+            (one.method, precision): one.warnings
+            for precision in ("fp32", "bf16")
+            for one in heatlens.explain(
+                subject(), photo(32, 32), method=["hires_cam", "layer_cam"], target=1, precision=precision
+            )
+        }
+        assert said.pop(("hires_cam", "bf16")) == (
+            "hires_cam: in bf16 a map was measured to lie up to 0.3 of its peak from that of fp32",
+        )
+        assert not any(said.values()), said
 
 
 class TestSaving:

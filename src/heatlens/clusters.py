@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .errors import NotFinite
 from .notation import Stack, ratio, unit_range
 from .optional import require
 
@@ -42,6 +43,7 @@ def merged(masks: Tensor, distance: float) -> Tensor:
     if len(masks) < 2:
         return masks
     rows = masks.flatten(1)
+    _finite(bool(rows.isfinite().all()))
     length = rows.norm(dim=1, keepdim=True)
     apart = 1 - ratio(rows, length) @ ratio(rows, length).T
     linkage = require("sklearn.cluster").AgglomerativeClustering(
@@ -56,8 +58,8 @@ def merged(masks: Tensor, distance: float) -> Tensor:
 def centres(x: Stack, groups: int, seed: int) -> Stack:
     """The centres of at most that many groups of channels, by k-means over the places: (n, groups, *space)."""
     groups = min(groups, x.shape[1])
-    rows = x.detach().flatten(2).float().cpu().numpy()
-    kind = require("sklearn.cluster").KMeans
+    _finite(bool(x.isfinite().all()))
+    kind, rows = require("sklearn.cluster").KMeans, x.detach().flatten(2).float().cpu().numpy()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # channels that are the same make fewer groups
         found = [kind(groups, n_init=1, random_state=seed).fit(one).cluster_centers_ for one in rows]
@@ -66,6 +68,7 @@ def centres(x: Stack, groups: int, seed: int) -> Stack:
 
 def _labels(rows: Any, how: Clustering, groups: int, seed: int) -> Any:
     sklearn, numpy = require("sklearn.cluster"), require("numpy")
+    _finite(bool(numpy.isfinite(rows).all()))
     different = len(numpy.unique(rows, axis=0))
     if groups == 0:
         groups = _elbow(rows, different, seed)
@@ -83,6 +86,11 @@ def _labels(rows: Any, how: Clustering, groups: int, seed: int) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a graph of neighbours that falls apart is still clustered
         return kind.fit_predict(rows)
+
+
+def _finite(known: bool) -> None:
+    if not known:
+        raise NotFinite("the channels to be grouped contain NaN or infinity", "finite activations")
 
 
 def _elbow(rows: Any, different: int, seed: int) -> int:

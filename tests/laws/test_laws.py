@@ -12,7 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 import heatlens.methods  # noqa: F401  fills the registry
 from evidence import Evidence, Vary, network, run
 from heatlens.attention import Attention
-from heatlens.errors import BadValue
+from heatlens.errors import BadValue, NotFinite
 from heatlens.notation import unit_scale
 from heatlens.registry import EVIDENCE, METHODS, Entry, needs, settings
 
@@ -355,3 +355,26 @@ def test_a_constant_layer_does_not_become_rounding(entry: Entry) -> None:
     maps = each(flat)(entry)
     spread = maps.amax((1, 2)) - maps.amin((1, 2))
     assert (spread <= 1e-12 * maps.abs().amax((1, 2))).all()
+
+
+@every
+def test_torchs_default_type_does_not_show(entry: Entry) -> None:
+    """What a method draws or makes anew has a type of its own."""
+    evidence = network(seed=22).to(torch.float32)
+    before = each(evidence)(entry)
+    torch.set_default_dtype(torch.float64)
+    try:
+        after = each(evidence)(entry)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    torch.testing.assert_close(after, before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["cluster_cam", "cosine_cam", "group_cam", "tis", "vit_cx"])
+def test_what_cannot_be_grouped_is_named(name: str) -> None:
+    evidence = network(seed=23)
+    broken = replace(
+        evidence, body=lambda x: evidence.body(x) * torch.nan, attend=lambda a: evidence.attend(torch.nan * a)
+    )
+    with pytest.raises(NotFinite, match="contain NaN or infinity"):
+        run(METHODS[name], broken, **SETTINGS.get(name, {}), **({"grouping": "k-means"} if name == "group_cam" else {}))
