@@ -108,7 +108,7 @@ def measured(
         seen = look(subject, inputs, recipes, [_targets(subject, target, true)], wishes)
         options = Options(graph=False, precision=wishes.precision)
         scene = Scene(subject.model, inputs, [], subject.layout, subject.baseline(inputs.images), options)
-        showing = Showing(subject, scene, seen, [placement for _, placement in prepared], true, wishes)
+        showing = Showing(subject, scene, seen, photos, [placement for _, placement in prepared], true, wishes)
         return _judged(showing, len(seen.recipes), criteria, seed, progress)
 
 

@@ -34,6 +34,7 @@ METRIC_EVIDENCE = MappingProxyType(
         "explained_class": "explained_class(classes) -> the attribution of each image for another class: (n, *size)",
         "randomised": "randomised(scheme, seed) -> (layer, attribution) in turn, more and more weights drawn anew",
         "boxes": "the true boxes of each image, x0 y0 x1 y1 in the heat's pixels, half-open: n tensors (k, 4)",
+        "located": "located(**how) -> the boxes found and the true ones (k, 4) on each photo's own pixels: n pairs",
         "masks": "the true object of each image, 1 object, 0 not, 255 not judged or not known: (n, *size)",
         "labels": "the true class of each image, -1 not known: (n,)",
         "ranking": "the model's classes of each image, the strongest first: (n, classes)",

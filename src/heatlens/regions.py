@@ -15,6 +15,8 @@ from .optional import require
 Mask = NDArray[np.bool_]
 Boxes = NDArray[np.float64]
 
+FIVE_GUESSES = ((0, 0), (0, 1), (1, 0), (1, 1), (2, 0))
+"""(class by rank, box) of the CAM release: the loose and tight box of the first two classes, the third's loose one."""
 _CORNERS_TOO = np.ones((3, 3), int)
 
 

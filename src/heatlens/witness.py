@@ -1,8 +1,9 @@
 """What is known of one recipe's maps.  Its public names are the vocabulary of the metrics."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,11 +17,13 @@ from .engine.randomising import Scheme, randomised
 from .engine.scene import Scene
 from .engine.scoring import Pictures, class_of, probabilities, score_pictures
 from .errors import BadPhoto, EvidenceMissing
-from .images import Placement
+from .images import Photo, Placement, seen, to_photo
+from .localize import search
 from .look import look
 from .metrics.truth import Truth
 from .models import Subject
 from .notation import Maps, unit_peak, unit_range
+from .regions import Boxes
 from .seen import Seen, Wishes
 from .targets import Logit, Target, score_each
 
@@ -32,11 +35,14 @@ class Showing:
     subject: Subject
     scene: Scene
     seen: Seen
+    photos: Sequence[Photo]
     placements: Sequence[Placement]
     truths: Sequence[Truth]
     wishes: Wishes
     known: dict[Hashable, Tensor] = field(default_factory=dict)
     """Scores of pictures that do not depend on the recipe, by a name for them."""
+    places: dict[Hashable, list[tuple[Boxes, Boxes]]] = field(default_factory=dict)
+    """What was located, by recipe and how."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,19 @@ class Witness:
             for t, p in zip(self._showing.truths, self._showing.placements, strict=True)
         ]
 
+    def located(self, **how: Any) -> list[tuple[Boxes, Boxes]]:
+        key, places = (self._recipe, *sorted(how.items())), self._showing.places
+        if key not in places:
+            told = zip(
+                self.heat.float().cpu(),
+                self._showing.photos,
+                self._showing.placements,
+                self._showing.truths,
+                strict=True,
+            )
+            places[key] = [_located(*one, how) for one in told]
+        return places[key]
+
     @property
     def masks(self) -> Tensor:
         found = [_mask_of(t, p) for t, p in zip(self._showing.truths, self._showing.placements, strict=True)]
@@ -144,6 +163,14 @@ def _boxes_of(truth: Truth, placement: Placement) -> Tensor:
     placed = [placement.box_to_input(box) for box in truth.boxes]
     shown = [box for box in placed if box[0] < box[2] and box[1] < box[3]]
     return torch.tensor(shown, dtype=torch.float64).reshape(-1, 4)
+
+
+def _located(
+    heat: Maps, photo: Photo, placement: Placement, truth: Truth, how: Mapping[str, Any]
+) -> tuple[Boxes, Boxes]:
+    """The boxes that are found on a photo, and the true ones."""
+    found = search(to_photo(heat, placement).numpy(), photo.pixels, seen(placement).numpy(), **how)
+    return np.array(found, float).reshape(-1, 4), np.array(truth.boxes, float).reshape(-1, 4)
 
 
 def _mask_of(truth: Truth, placement: Placement) -> Tensor:

@@ -242,7 +242,8 @@ def test_an_object_smaller_than_a_pixel_is_known_all_the_same() -> None:
 )
 def test_settings_that_mean_nothing(name: str, settings: dict[str, float]) -> None:
     unknown = torch.full((1, 8, 8), 255, dtype=torch.uint8)
-    evidence = [torch.rand(1, 8, 8), tensors([(1, 1, 4, 4)]), unknown][: 2 + (name in ("mean_iou", "pointing_game"))]
+    third = {"mean_iou": [unknown], "pointing_game": [unknown], "gt_known_localisation_error": [None]}.get(name, [])
+    evidence = [torch.rand(1, 8, 8), tensors([(1, 1, 4, 4)]), *third]
     with pytest.raises(BadValue, match=next(iter(settings))):
         metric(name, *evidence, **settings)
 
@@ -314,14 +315,31 @@ def test_errors_of_maps_by_hand() -> None:
     ranking = torch.tensor(order)
 
     def errors(name: str, *more: Any, **settings: Any) -> list[float]:
-        values: list[float] = metric(name, heat, boxes, *more, **settings).nan_to_num(-1).tolist()
+        values: list[float] = metric(name, heat, boxes, *more, None, **settings).nan_to_num(-1).tolist()
         return values
 
     assert errors("top1_localisation_error", labels, ranking) == [0, 1, 1, 1, -1]
     assert errors("top5_localisation_error", labels, ranking) == [0, 0, 1, 1, -1]
     assert errors("gt_known_localisation_error") == [0, 0, 0, 1, -1]
     assert errors("gt_known_localisation_error", threshold=0.3) == [1, 1, 1, 1, -1]  # strictly above
-    assert metric("top1_localisation_error", heat, boxes, torch.full((5,), -1), ranking).isnan().all()
+    assert metric("top1_localisation_error", heat, boxes, torch.full((5,), -1), ranking, None).isnan().all()
+    assert metric("top1_classification_error", labels, ranking).tolist() == [0, 1, 1, 0, 0]
+    assert metric("top5_classification_error", labels, ranking).tolist() == [0, 0, 1, 0, 0]
+    assert metric("top1_classification_error", torch.full((5,), -1), ranking).isnan().all()
+
+
+def test_overlap_and_recall_by_hand() -> None:
+    """The box 2 2 8 8 with 2 2 8 11: IoU and recall 36/54; with 0 0 8 8: 36/64; the better one counts."""
+    heat = torch.zeros(4, 20, 20)
+    heat[:3, 2:8, 2:8] = 1
+    boxes = [
+        *tensors([(0, 0, 8, 8), (2, 2, 8, 11)]),
+        *tensors([(4, 4, 6, 8)]),
+        torch.zeros(0, 4),
+        *tensors([(0, 0, 8, 8)]),
+    ]
+    assert metric("box_iou", heat, boxes, None).nan_to_num(-1).tolist() == pytest.approx([36 / 54, 8 / 36, -1, 0])
+    assert metric("box_recall", heat, boxes, None).nan_to_num(-1).tolist() == pytest.approx([36 / 54, 1, -1, 0])
 
 
 # classes

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
+from ..regions import FIVE_GUESSES
 from .boxes import Box
-
-_ORDER = ((0, 0), (0, 1), (1, 0), (1, 1), (2, 0))
-"""(class by rank, box): the loose and the tight box of the first two classes, the loose one of the third."""
 
 
 def first_five(boxes: Sequence[Sequence[Box]]) -> list[tuple[int, Box]]:
@@ -13,4 +11,4 @@ def first_five(boxes: Sequence[Sequence[Box]]) -> list[tuple[int, Box]]:
 
     A class with fewer boxes gives what it has.
     """
-    return [(rank, boxes[rank][k]) for rank, k in _ORDER if rank < len(boxes) and k < len(boxes[rank])]
+    return [(rank, boxes[rank][k]) for rank, k in FIVE_GUESSES if rank < len(boxes) and k < len(boxes[rank])]

@@ -3,7 +3,11 @@
 from .adcc import adcc as adcc
 from .average_drop import average_drop as average_drop
 from .average_gain import average_gain as average_gain
+from .box_overlap import box_iou as box_iou
+from .box_overlap import box_recall as box_recall
 from .class_discrimination import class_discrimination as class_discrimination
+from .classification_error import top1_classification_error as top1_classification_error
+from .classification_error import top5_classification_error as top5_classification_error
 from .coherency import coherency as coherency
 from .complexity import complexity as complexity
 from .deletion import deletion as deletion

@@ -8,8 +8,8 @@ Localization, Bolei Zhou and others, CVPR 2016, arXiv:1512.04150.
     GT-known: the class is given, and only f counts
 
 The challenge's boxes hold their last pixel and its widths count + 1, which is the overlap of half-open boxes.
-A guess of a wrong class is an error wherever its box is.  So one map per photo, the true class's, is enough as long as
-each class has one box: explain the label.  For several boxes a class use `localisation_error` itself.
+A guess of a wrong class is an error wherever its box is.  So one map per photo, the true class's, is enough, also where
+a class has two boxes: explain the label.
 Photos without a true box (the challenge's blacklist) have no localisation error.
 """
 
@@ -17,56 +17,89 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..measuring import metric
 from ..notation import Maps
-from ..regions import overlap, regions
-from ..registry import a_share
+from ..regions import overlap
+from .guessing import Boxed, Guess, Located, Pick, boxed, guesses_of, two_boxes
 from .truth import Box, Truth
 
-Guess = tuple[int, Box | None]
-"""A class and a box, half-open; None where nothing was found."""
 
+def localisation_error(guesses: Iterable[tuple[int, Box | None]], truth: Truth) -> float:
+    """0 if a guess has the right class and half of a true box, else 1; NaN where the truth is not known.
 
-def localisation_error(guesses: Iterable[Guess], truth: Truth) -> float:
-    """0 if one of the guesses has the right class and half of a true box, else 1; NaN where the truth is not known."""
+    guesses: classes with boxes, half-open; None where nothing was found.
+    """
     if truth.label is None or not truth.boxes:
         return float("nan")
-    true = np.array(truth.boxes)
-    tried = (box for label, box in guesses if label == truth.label and box is not None)
-    return float(not any(overlap(np.array([box]), true).max() >= 0.5 for box in tried))
+    tried = [box for label, box in guesses if label == truth.label and box is not None]
+    return float(not _hit(np.array(tried, float).reshape(-1, 4), np.array(truth.boxes)))
 
 
 @metric(better="lower")
 def top1_localisation_error(
-    heat: Maps, boxes: Sequence[Tensor], labels: Tensor, ranking: Tensor, *, threshold: float = 0.2
+    heat: Maps,
+    boxes: Sequence[Tensor],
+    labels: Tensor,
+    ranking: Tensor,
+    located: Located,
+    *,
+    threshold: float = 0.2,
+    pick: Pick = "largest",
+    guess: Guess = "loose",
 ) -> Tensor:
-    """(n,): with the model's first class.  threshold: share of the maximum above which the largest region is boxed."""
-    return _errors(heat, boxes, labels, ranking[:, :1], threshold)
+    """(n,): with the model's first class.  threshold: share of the maximum above which a map counts."""
+    two_boxes(pick, guess)
+    return _errors(boxed(heat, boxes, located, threshold, pick), labels, ranking, guess, 1)
 
 
 @metric(better="lower")
 def top5_localisation_error(
-    heat: Maps, boxes: Sequence[Tensor], labels: Tensor, ranking: Tensor, *, threshold: float = 0.2
+    heat: Maps,
+    boxes: Sequence[Tensor],
+    labels: Tensor,
+    ranking: Tensor,
+    located: Located,
+    *,
+    threshold: float = 0.2,
+    pick: Pick = "largest",
+    guess: Guess = "loose",
 ) -> Tensor:
-    """(n,): with the model's first five classes; the maps are the true classes'."""
-    return _errors(heat, boxes, labels, ranking[:, :5], threshold)
+    """(n,): with five guesses, the model's first five classes, or the first three with guess="both"."""
+    two_boxes(pick, guess)
+    return _errors(boxed(heat, boxes, located, threshold, pick), labels, ranking, guess, 5)
 
 
 @metric(better="lower")
-def gt_known_localisation_error(heat: Maps, boxes: Sequence[Tensor], *, threshold: float = 0.2) -> Tensor:
+def gt_known_localisation_error(
+    heat: Maps,
+    boxes: Sequence[Tensor],
+    located: Located,
+    *,
+    threshold: float = 0.2,
+    pick: Pick = "largest",
+    guess: Guess = "loose",
+) -> Tensor:
     """(n,): the class is given; the maps are the true classes'."""
+    two_boxes(pick, guess)
     given = torch.zeros(len(heat), dtype=torch.long)
-    return _errors(heat, boxes, given, given[:, None], threshold)
+    return _errors(
+        boxed(heat, boxes, located, threshold, pick), given, given[:, None], guess, 2 if guess == "both" else 1
+    )
 
 
-def _errors(heat: Maps, boxes: Sequence[Tensor], labels: Tensor, guessed: Tensor, threshold: float) -> Tensor:
-    a_share(threshold=threshold)
-    found = []
-    for values, true, label, classes in zip(heat.cpu().numpy(), boxes, labels.tolist(), guessed.tolist(), strict=True):
-        parts = regions(values > threshold * values.max())
-        box: Box | None = tuple(parts.boxes[parts.largest].tolist()) if len(parts) else None
-        truth = Truth(None if label < 0 else label, tuple(map(tuple, true.tolist())))
-        found.append(localisation_error([(guess, box) for guess in classes], truth))
-    return torch.tensor(found)
+def _errors(found: Boxed, labels: Tensor, ranking: Tensor, guess: Guess, count: int) -> Tensor:
+    errors = []
+    for (guessed, true), label, classes in zip(found, labels.tolist(), ranking.tolist(), strict=True):
+        if label < 0 or not len(true):
+            errors.append(float("nan"))
+            continue
+        rank = classes.index(label) if label in classes else len(classes)
+        errors.append(float(not _hit(guesses_of(guessed, rank, guess, count), true)))
+    return torch.tensor(errors)
+
+
+def _hit(guessed: NDArray[np.float64], true: NDArray[np.float64]) -> bool:
+    return bool(len(guessed)) and bool(overlap(guessed, true).max() >= 0.5)
