@@ -40,9 +40,15 @@ class Aims:
 
 
 def aims_of(
-    scene: Scene, recipes: Sequence[Recipe], targets: Sequence[Sequence[Target]], usual: Target, *, blindly: bool
+    scene: Scene,
+    outputs: Tree,
+    recipes: Sequence[Recipe],
+    targets: Sequence[Sequence[Target]],
+    usual: Target,
+    *,
+    blindly: bool,
 ) -> Aims:
-    """The targets for what the model says.  usual: what is meant where nobody asked for anything.
+    """The targets for what the model says, its `outputs`.  usual: what is meant where nobody asked for anything.
 
     Methods that know no class need none, where nobody asked for one and the model's answer names none.  blindly: they
     are not even told it.
@@ -53,11 +59,11 @@ def aims_of(
     notes: list[list[str]] = []
     for row in targets:
         unasked = nameless and all(target == usual for target in row)
-        found, said = ([Anything()] * len(row), []) if unasked and blind else _settled(scene, row, unasked)
+        found, said = ([Anything()] * len(row), []) if unasked and blind else _settled(scene, outputs, row, unasked)
         settled.append(found)
         notes.append(said + (scene.remarks if any(map(_speaks_of_class, found)) else []))
     against = any(recipe.contrast for recipe in recipes)
-    return Aims(settled, [contrasted(scene.outputs, row) for row in settled] if against else settled, notes)
+    return Aims(settled, [contrasted(outputs, row) for row in settled] if against else settled, notes)
 
 
 def ranking(outputs: Tree) -> Tensor | None:
@@ -68,11 +74,11 @@ def ranking(outputs: Tree) -> Tensor | None:
     return class_probabilities(outputs).detach().float()
 
 
-def _settled(scene: Scene, row: Sequence[Target], unasked: bool) -> tuple[list[Target], list[str]]:
+def _settled(scene: Scene, outputs: Tree, row: Sequence[Target], unasked: bool) -> tuple[list[Target], list[str]]:
     images = len(row)
     try:
-        fitted = [fitting(target, scene.outputs, scene.images.ndim - 2) for target in row]
-        found = [settle(target, rows(scene.outputs, images, i, 1)) for i, (target, _) in enumerate(fitted)]
+        fitted = [fitting(target, outputs, scene.images.ndim - 2) for target in row]
+        found = [settle(target, rows(outputs, images, i, 1)) for i, (target, _) in enumerate(fitted)]
     except HeatlensError:
         if not unasked:
             raise

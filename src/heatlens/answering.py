@@ -1,14 +1,13 @@
 """One batch of photos looked at: an explanation of each photo by each recipe for each target."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .averaging import Crops, find_average
+from .cropping import around
 from .explanation import Explanation
 from .images import Photo
 from .look import look
@@ -22,7 +21,7 @@ def explain_batch(
     subject: Subject, photos: Sequence[Photo], asked: Sequence[Recipe], wanted: Sequence[Target], wishes: Wishes
 ) -> list[list[Explanation]]:
     """Of each photo its explanations, by recipe, then target; a recipe that is not fused is several."""
-    subject, asked = _around(subject, asked)
+    subject, asked = around(subject, asked)
     prepared = [subject.prepare(photo) for photo in photos]
     if len({image.shape for image, _ in prepared}) > 1:  # photos of their own sizes do not make a batch
         return [e for photo in photos for e in explain_batch(subject, [photo], asked, wanted, wishes)]
@@ -35,21 +34,6 @@ def explain_batch(
             for t in range(len(wanted))
         ]
         for i, (photo, (_, placement)) in enumerate(zip(photos, prepared, strict=True))
-    ]
-
-
-def _around(subject: Subject, asked: Sequence[Recipe]) -> tuple[Subject, Sequence[Recipe]]:
-    """Crops are cut from a photo before its centre is: the subject that sees so much, recipes that know the size."""
-    p, averages = subject.preprocessing, [find_average(recipe.average) for recipe in asked]
-    if not all(isinstance(average, Crops) and not average.size for average in averages):
-        return subject, asked
-    narrow = p.before_cut == p.size or p.before_cut[0] < p.size[0] or p.before_cut[1] < p.size[1]
-    if subject.any_size or p.resize == "pad" or narrow:
-        return subject, asked
-    wide = replace(subject, preprocessing=replace(p, size=p.before_cut))
-    return wide, [
-        replace(recipe, average=replace(average, size=p.size))  # type: ignore[type-var]
-        for recipe, average in zip(asked, averages, strict=True)
     ]
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from .ask import is_list, precision_of
 from .averaging import Average
 from .batches import answered, in_order
+from .cropping import around
 from .engine.batching import Progress
 from .engine.evaluating import evaluating
 from .engine.scene import Options, Scene
@@ -20,6 +21,7 @@ from .measuring import Criterion, find_criterion
 from .metrics.truth import Truth
 from .models import Named, Subject, subject_of
 from .recipe import AUTO, Recipe, recipes
+from .registry import needs
 from .seen import Wishes
 from .targets import Logit, Target
 from .witness import Showing, Witness
@@ -28,6 +30,8 @@ Value = float | list[float]
 Values = dict[str, Value]
 """Criterion's name -> the metric's value: a number, or a row of numbers; NaN where it is not defined."""
 
+_OF_THE_MAPS = frozenset({"heat", "attribution", "boxes", "located", "masks", "labels", "ranking", "classes"})
+"""What a metric asks that shows the model nothing."""
 _SHARES = 100
 """Progress is told in hundredths of a measurement."""
 
@@ -95,6 +99,8 @@ def measured(
     """
     true = _true(truths, len(photos))
     wishes = Wishes(precision=precision_of(precision))
+    if all(set(needs(criterion.metric.function)) <= _OF_THE_MAPS for criterion in criteria):
+        subject, recipes = around(subject, recipes)
     prepared = [subject.prepare(photo) for photo in photos]
     if len({image.shape for image, _ in prepared}) > 1:  # photos of their own sizes do not make a batch
         given: dict[str, Any] = {"target": target, "seed": seed, "precision": precision}

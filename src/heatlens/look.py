@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from .aims import Aims, aims_of, ranking
-from .averaging import Average, Crops, find_average
+from .averaging import Average, find_average
+from .cropping import blind, blind_maps, choosing, plainly
 from .engine.evaluating import evaluating
 from .engine.evidence import Evidence
 from .engine.inputs import Inputs
@@ -38,7 +39,7 @@ def look(
     if subject.lacking is not None:
         for part in parts:
             subject.lacking.check(part.entry)
-    plain = _plainly(inputs, parts)
+    plain = plainly(inputs, parts)
     maps = wanted(subject, plain, asked)
     seen = _look(subject, inputs, plain, [one for each in maps for one in each.looks], targets, wishes)
     return together(maps, seen, tuple(inputs.images.shape[2:]))
@@ -54,16 +55,21 @@ def _look(
 ) -> Seen:
     """The same for recipes of one part each, their layers by name.  plain: what the model is shown without views."""
     groups: dict[Average | None, list[int]] = {None: []}
-    for r, recipe in enumerate(recipes):
-        groups.setdefault(find_average(recipe.average), []).append(r)
+    beside = [r for r, recipe in enumerate(recipes) if blind(recipe)]
+    for r in (r for r in range(len(recipes)) if r not in beside):
+        groups.setdefault(find_average(recipes[r].average), []).append(r)
     with evaluating(subject.model, differentiable=wishes.differentiable):
         clean = _scene(subject, plain, [recipes[r] for r in groups[None]], wishes)
         if len(subject.classes):
             check_class_names(subject, clean.outputs)
-        aims = aims_of(clean, recipes, targets, subject.usual, blindly=not wishes.scores)
+        outputs = choosing(subject, inputs, clean.outputs, recipes, wishes)
+        aims = aims_of(clean, outputs, recipes, targets, subject.usual, blindly=not wishes.scores)
         scores = aims.scores(clean.outputs) if wishes.scores else []
         maps: list[list[Maps]] = [[] for _ in recipes]
         notes: list[list[list[list[str]]]] = [[] for _ in recipes]
+        for r in beside:
+            maps[r] = [blind_maps(subject, inputs, recipes[r])] * len(aims.settled)
+            notes[r] = [notes_on(m, recipes[r], clean, []) for m in maps[r]]
         for average, members in groups.items():
             group = [recipes[r] for r in members]
             if average is None:
@@ -73,19 +79,8 @@ def _look(
             for r, row in zip(members, found, strict=True):
                 maps[r] = row
                 notes[r] = [notes_on(m, recipes[r], clean, of_aim) for m, of_aim in zip(row, aims.notes, strict=True)]
-        order = ranking(clean.outputs) if wishes.scores and isinstance(subject.usual, Logit) else None
+        order = ranking(outputs) if wishes.scores and isinstance(subject.usual, Logit) else None
     return Seen(list(recipes), maps, aims.settled, scores, _probabilities(order, aims.settled), order, notes)
-
-
-def _plainly(inputs: Inputs, asked: Sequence[Recipe]) -> Inputs:
-    """What the model is shown when it is asked plainly: of pictures that an average cuts crops from, the centre."""
-    averages = {find_average(recipe.average) for recipe in asked}
-    cutting = next((average for average in averages if isinstance(average, Crops) and average.size), None)
-    if cutting is None:
-        return inputs
-    if len(averages) > 1:
-        raise BadValue("crops of a size beside other averages", "one average at a time", "ask for each by itself")
-    return inputs.showing(cutting.centre(inputs.images))
 
 
 def _scene(subject: Subject, inputs: Inputs, recipes: Sequence[Recipe], wishes: Wishes) -> Scene:

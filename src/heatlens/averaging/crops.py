@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,8 @@ from ..errors import BadValue
 from ..notation import Maps, resize, resize_maps
 from ..registry import at_least
 from .views import Views, mirrored, unchanged
+
+Choice = Literal["mean", "centre"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Crops:
     """Whether maps are enlarged to a crop by cubic interpolation (Keys' a = -1/2, as MATLAB's) instead of linear."""
     even: bool = False
     """Whether each place is the mean over the crops that saw it, instead of their sum."""
+    choose: Choice = "mean"
+    """What says the classes that are explained: the mean of the crops' probabilities, as the release, or the centre."""
     scaled: ClassVar[bool] = False
     moves: ClassVar[bool] = True
     passes: ClassVar[float] = 10
