@@ -8,11 +8,13 @@ from PIL import Image
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A person's folder: cat.jpg, coffee.jpg, and photos/ with both."""
+    """A person's folder: cat.jpg, coffee.jpg, photos/ with both, and labels.csv with their boxes."""
     data = pytest.importorskip("skimage.data")
     (tmp_path / "photos").mkdir()
     for name, pixels in (("cat", data.chelsea()), ("coffee", data.coffee())):
         for folder in (tmp_path, tmp_path / "photos"):
             Image.fromarray(pixels).save(folder / f"{name}.jpg", quality=92)
+    boxes = "cat.jpg,cat,20,10,440,300\ncoffee.jpg,coffee cup,150,20,480,340\n"
+    (tmp_path / "labels.csv").write_text(f"file,class,x0,y0,x1,y1\n{boxes}")
     monkeypatch.chdir(tmp_path)
     return tmp_path

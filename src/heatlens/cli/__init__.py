@@ -7,6 +7,7 @@ import click
 
 from .. import __version__
 from ..errors import HeatlensError
+from .boxes import boxes
 from .classes import classes
 from .evaluate import evaluate, table
 from .explain import explain
@@ -24,7 +25,7 @@ def cli() -> None:
     """See where a vision model looks."""
 
 
-for command in (explain, locate, evaluate, table, methods, recipes, metrics, layers, models, classes):
+for command in (explain, locate, boxes, evaluate, table, methods, recipes, metrics, layers, models, classes):
     cli.add_command(command)
 
 

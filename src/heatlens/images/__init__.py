@@ -16,6 +16,7 @@ from .geometry import to_photo as to_photo
 from .grid import colour_bar as colour_bar
 from .grid import grid as grid
 from .grid import panel as panel
+from .map_files import read_map as read_map
 from .names import safe_name as safe_name
 from .names import unique_names as unique_names
 from .overlay import fit as fit

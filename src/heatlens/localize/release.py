@@ -30,10 +30,13 @@ _QUALITY = 75
 """MATLAB's for a JPEG."""
 
 
-def release_boxes(values: Map, thresholds: Sequence[int] = (20, 100, 110), *, jpeg: bool = False) -> list[Box]:
+def release_boxes(
+    values: Map | NDArray[np.uint8], thresholds: Sequence[int] = (20, 100, 110), *, jpeg: bool = False
+) -> list[Box]:
     """Boxes of a map (H, W), x0 y0 x1 y1, half-open, the largest first: loose, tight, and what is left.
 
-    thresholds: of 255.  jpeg: with the losses of the file between the release's programs.  Raises BadValue.
+    values: uint8 are the levels themselves, as the release's program reads them from a file.  thresholds: of 255.
+    jpeg: with the losses of the file between the release's programs.  Raises BadValue.
     """
     if not all(0 < t < 255 for t in thresholds):
         raise BadValue(f"thresholds {tuple(thresholds)}", "numbers between 0 and 255")
@@ -46,10 +49,13 @@ def release_boxes(values: Map, thresholds: Sequence[int] = (20, 100, 110), *, jp
     return [(x0, y0, x1, y1) for x0, y0, x1, y1 in _thinned(falling.tolist())]
 
 
-def _eight_bits(values: Map, jpeg: bool) -> NDArray[np.uint8]:
-    positive = values.clip(0)
-    top = positive.max(initial=0)
-    levels = (positive / top * 255 if top > 0 else positive).round().astype(np.uint8)
+def _eight_bits(values: Map | NDArray[np.uint8], jpeg: bool) -> NDArray[np.uint8]:
+    if values.dtype == np.uint8:
+        levels = values.astype(np.uint8)
+    else:
+        positive = values.clip(0)
+        top = positive.max(initial=0)
+        levels = (positive / top * 255 if top > 0 else positive).round().astype(np.uint8)
     if not jpeg:
         return levels
     file = BytesIO()
