@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import heatlens
 from heatlens import Explanation, Subject, notes
-from heatlens.errors import BadPhoto, BadValue, EvidenceMissing, HeatlensError, NotFinite, ScoreIndifferent
+from heatlens.errors import BadPhoto, BadValue, EvidenceMissing, FileThere, HeatlensError, NotFinite, ScoreIndifferent
 from heatlens.images import Preprocessing
 from heatlens.targets import Classes, Region
 from networks import Gap
@@ -454,6 +454,7 @@ class TestSaving:
             "photo": "photo",
             "model": "gap",
             "method": "eigen_cam",
+            "recipe": "eigen_cam layers=relu",
             "settings": {},
             "layers": ["relu"],
             "target": {"index": 3, "name": "hen"},
@@ -472,9 +473,36 @@ class TestSaving:
         monkeypatch.setattr("os.replace", full)
         monkeypatch.setattr("pathlib.Path.replace", full)
         with pytest.raises(HeatlensError, match="No space left"):
-            found.save(tmp_path / "map.npy")
+            found.save(tmp_path / "map.npy", overwrite=True)
         assert (tmp_path / "map.npy").read_bytes() == b"old"
         assert [p.name for p in tmp_path.iterdir()] == ["map.npy"]
+
+    @pytest.mark.parametrize("kind", ["png", "jpg", "webp", "tif", "npy", "json"])
+    def test_another_file_stays_unless_asked(self, found: Explanation, kind: str, tmp_path: Path) -> None:
+        path = found.save(tmp_path / f"it.{kind}")
+        before = path.read_bytes()
+        assert found.save(path) == path  # the same again
+        other = heatlens.explain(subject(), photo(24, 30), method="hires_cam", target="cat")
+        with pytest.raises(FileThere, match=r"is there already, and holds something else\. .* overwrite=True"):
+            other.save(path)
+        assert path.read_bytes() == before
+        other.save(path, overwrite=True)
+        assert path.read_bytes() != before
+        assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+    def test_the_photo_is_not_lost(self, tmp_path: Path) -> None:
+        Image.fromarray(photo(24, 30)).save(tmp_path / "cat.png")
+        with pytest.raises(FileThere):
+            heatlens.explain(subject(), tmp_path / "cat.png").save(tmp_path / "cat.png")
+
+    def test_a_record_names_its_photo_from_its_own_folder(self, tmp_path: Path, monkeypatch: Any) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("photos").mkdir()
+        Image.fromarray(photo(24, 30)).save("photos/cat.png")
+        found = heatlens.explain(subject(), "photos/cat.png")
+        assert found.record()["photo"] == "photos/cat.png"
+        said = json.loads(found.save("deep/er/cat.json").read_text("utf-8"))
+        assert said["photo"] == "../../photos/cat.png"
 
     @pytest.mark.parametrize("name", ["map", "map.txt", "map.gif2"])
     def test_unknown_endings(self, found: Explanation, name: str, tmp_path: Path) -> None:

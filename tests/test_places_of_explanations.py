@@ -47,7 +47,7 @@ def test_a_bright_thing_is_boxed_on_the_photo() -> None:
     assert found.mask(threshold=0.5).sum() == pytest.approx(1600, rel=0.1)
     assert found.mask(threshold=0.5).shape == (80, 160)
     (finding,) = found.findings(threshold=0.5)
-    assert finding == Finding(box, "light", 0, 1.0, found.probability)
+    assert finding == Finding(box, "light", 0, found.probability, found.probability, 1.0)
 
 
 def test_squashed_photos_are_boxed_in_their_own_proportions() -> None:

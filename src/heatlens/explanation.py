@@ -12,7 +12,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .errors import BadValue
-from .images import Photo, Placement, colour_bar, grid, overlay, save_array, save_image, save_json, seen, to_photo
+from .images import (
+    Photo,
+    Placement,
+    colour_bar,
+    grid,
+    overlay,
+    relative,
+    save_array,
+    save_image,
+    save_json,
+    seen,
+    to_photo,
+)
+from .naming import recipe_in_full
 from .notation import unit_range, unit_scale
 from .recipe import Recipe
 from .targets import Target
@@ -89,21 +102,28 @@ class Explanation:
     def boxes(self, **how: Any) -> "list[Box]":
         """Around what lights up: (x0, y0, x1, y1) in pixels of the photo, half-open; none where nothing does.
 
-        how: threshold=0.2, pick="largest", refine="grabcut", … of `heatlens.localize.search`.
+        how: threshold=0.3, pick="largest", refine="grabcut", … of `heatlens.localize.search`.
         """
         from .localize import search
 
         return search(self.map, self.photo.pixels, self.seen, **how)
 
-    def findings(self, **how: Any) -> "list[Finding]":
-        """The boxes, each with its class and the strongest heat in it.  how: as for `boxes`."""
-        from .localize import Finding
+    def findings(self, *, min_probability: float | None = None, **how: Any) -> "list[Finding]":
+        """The boxes, each with its class and how sure the model is of it; none of a class that is hardly in the photo.
+
+        min_probability: of the class; None: `localize.LEAST_PROBABLE`.  Targets without a probability are always found.
+        how: as for `boxes`.
+        """
+        from .localize import LEAST_PROBABLE, Finding
 
         def strongest(x0: float, y0: float, x1: float, y1: float) -> float:
             return float(self.map[int(y0) : int(y1), int(x0) : int(x1)].max())
 
-        found = self.boxes(**how)
-        return [Finding(box, self.name, self.index, strongest(*box), self.probability) for box in found]
+        found, likely = self.boxes(**how), self.probability
+        if likely is not None and likely < (LEAST_PROBABLE if min_probability is None else min_probability):
+            return []
+        score = self.score if likely is None else likely
+        return [Finding(box, self.name, self.index, score, likely, strongest(*box)) for box in found]
 
     def points(self, **how: Any) -> list[tuple[int, int]]:
         """(x, y) of the map's local maxima, the peak first.  how: count, distance, threshold of `find_points`."""
@@ -112,7 +132,7 @@ class Explanation:
         return find_points(self.map, seen=self.seen, **how)
 
     def mask(self, **how: Any) -> NDArray[np.bool_]:
-        """(H, W) of the photo: what lights up.  how: threshold=0.2, refine="grabcut" of `heatlens.localize`."""
+        """(H, W) of the photo: what lights up.  how: threshold=0.3, refine="grabcut" of `heatlens.localize`."""
         from .localize import find_mask
 
         return find_mask(self.map, self.photo.pixels, self.seen, **how)
@@ -145,6 +165,7 @@ class Explanation:
             "photo": str(self.photo.path or self.photo.name),
             "model": self.model,
             "method": self.method,
+            "recipe": recipe_in_full(self.recipe),
             "settings": dict(self.recipe.settings),
             "layers": list(self.recipe.layers),
             "target": {"index": self.index, "name": self.name},
@@ -155,16 +176,24 @@ class Explanation:
             "warnings": list(self.warnings),
         }
 
-    def save(self, path: str | Path, **look: Any) -> Path:
-        """Write the labelled picture (.png, .jpg, .webp), the map (.npy) or the record (.json), whole or not at all."""
+    def save(self, path: str | Path, *, overwrite: bool = False, **look: Any) -> Path:
+        """Write the labelled picture (.png, .jpg, .webp), the map (.npy) or the record (.json), whole or not at all.
+
+        A file that is there and holds something else stays, unless `overwrite`: `FileThere`.  look: as for `overlay`.
+        """
         match Path(path).suffix.lower():
             case ".npy":
-                return save_array(path, self.map)
+                return save_array(path, self.map, overwrite=overwrite)
             case ".json":
-                return save_json(path, self.record())
+                return save_json(path, self._record_beside(Path(path)), overwrite=overwrite)
             case ".png" | ".jpg" | ".jpeg" | ".webp" | ".tif" | ".tiff":
-                return save_image(path, self.picture(**look))
+                return save_image(path, self.picture(**look), overwrite=overwrite)
         raise BadValue(f"a file named {str(path)!r}", "an ending of .png, .jpg, .webp, .npy or .json")
+
+    def _record_beside(self, path: Path) -> dict[str, Any]:
+        """The record with the photo's path as it is found from the record's folder."""
+        photo = self.photo.path
+        return self.record() | ({} if photo is None else {"photo": relative(photo, path.parent)})
 
     def __repr__(self) -> str:
         likely = "" if self.probability is None else f", probability {self.probability:.3f}"

@@ -11,7 +11,6 @@ _EXTRA = {
     "scipy": "localize",
     "cv2": "grabcut",
     "pyarrow": "evaluate",
-    "filelock": "evaluate",
     "pycocotools": "coco",
 }
 

@@ -23,7 +23,7 @@ def records(folder: Path = Path("heatlens-out")) -> list[dict[str, Any]]:
 
 
 def names(folder: Path = Path("heatlens-out")) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def test_a_picture_a_record_and_a_line_for_every_photo_method_and_target(run: Any, photos: list[Path]) -> None:
@@ -31,10 +31,10 @@ def test_a_picture_a_record_and_a_line_for_every_photo_method_and_target(run: An
     assert (said.code, said.err.count("Error")) == (0, 0)
     assert names() == [
         "explanations.json",
-        "photo0-eigen_cam-cow.png",
-        "photo0-eigen_cam-dog.png",
-        "photo0-grad_cam-cow.png",
-        "photo0-grad_cam-dog.png",
+        "photo0-tiny-eigen_cam-cow.png",
+        "photo0-tiny-eigen_cam-dog.png",
+        "photo0-tiny-grad_cam-cow.png",
+        "photo0-tiny-grad_cam-dog.png",
     ]
     assert [(r["method"], r["target"]) for r in records()] == [
         ("grad_cam", {"index": 1, "name": "dog"}),
@@ -78,15 +78,18 @@ def test_the_record_holds_what_was_found(run: Any, photos: list[Path], model: Su
     (record,) = records(Path("here"))
     expected = heatlens.explain(model, photos[1], method="hires_cam")
     assert set(record) == {
-        "photo", "model", "method", "settings", "layers", "target", "score", "probability", "peak", "files", "warnings",
+        "id", "stem", "photo", "model", "method", "recipe", "settings", "layers", "target", "score", "probability",
+        "peak", "files", "warnings",
     }  # fmt: skip
-    assert record["photo"] == str(photos[1])
+    assert record["photo"] == "../photos/photo1.png"
+    assert record["recipe"] == "hires_cam layers=relu"
+    assert (record["id"], record["stem"]) == (f"photo1-tiny-hires_cam-{expected.name}", "photo1")
     assert (record["model"], record["method"], record["layers"]) == ("tiny", "hires_cam", ["relu"])
     assert record["target"] == {"index": expected.index, "name": expected.name}
     assert record["score"] == pytest.approx(expected.score, abs=1e-5)
     assert record["probability"] == pytest.approx(expected.probability, abs=1e-5)
-    assert record["files"] == [f"here/photo1-hires_cam-{expected.name}.{kind}" for kind in ("png", "npy")]
-    heat = np.load(record["files"][1])
+    assert record["files"] == [f"photo1-tiny-hires_cam-{expected.name}.{kind}" for kind in ("png", "npy")]
+    heat = np.load(Path("here", record["files"][1]))
     x, y = record["peak"]
     assert heat.shape == (40, 20)
     assert heat[y, x] == heat.max()
@@ -111,7 +114,7 @@ def test_photos_with_one_name_do_not_overwrite_each_other(run: Any, photos: list
     other.mkdir()
     (other / "photo0.png").write_bytes(photos[1].read_bytes())
     run("explain", photos[0], other / "photo0.png", "-m", "tiny", "-t", "dog")
-    assert names() == ["explanations.json", "photo0-2-grad_cam-dog.png", "photo0-grad_cam-dog.png"]
+    assert names() == ["explanations.json", "photo0-2-tiny-grad_cam-dog.png", "photo0-tiny-grad_cam-dog.png"]
 
 
 def test_top_explains_the_strongest_predictions(run: Any, photos: list[Path], model: Subject) -> None:
@@ -256,9 +259,9 @@ def test_grey_alpha_and_16_bit_photos(run: Any, tmp_path: Path) -> None:
     Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
     said = run("explain", ".", "-m", "tiny", "--save", "npy", "-t", "cat")
     assert said.code == 0
-    maps = {r["photo"]: np.load(r["files"][0]) for r in records()}
+    maps = {r["photo"]: np.load(Path("heatlens-out", r["files"][0])) for r in records()}
     assert {m.shape for m in maps.values()} == {(20, 30)}
-    assert np.array_equal(maps["grey.png"], maps["deep.png"])
+    assert np.array_equal(maps["../grey.png"], maps["../deep.png"])
 
 
 def test_quiet_says_nothing_but_errors(run: Any, photos: list[Path]) -> None:
@@ -322,14 +325,18 @@ def test_what_is_finished_stays_when_interrupted(run: Any, photos: list[Path], m
     said = run("explain", *photos, "-m", "tiny", "--batch-size", 1)
     assert said.code == (1 if stop else 0)
     assert len(records()) == (2 if stop else 4)
-    assert all(Path(file).exists() for record in records() for file in record["files"])
+    assert all(Path("heatlens-out", file).exists() for record in records() for file in record["files"])
     assert ("heatlens: interrupted" in said.err) is bool(stop)
 
 
 def test_a_grid_is_one_picture_per_photo(run: Any, photos: list[Path]) -> None:
     run("explain", *photos[:2], "-m", "tiny", "-M", "grad_cam", "-M", "fem", "--save", "grid", "--top", 2)
-    assert names() == ["explanations.json", "photo0.png", "photo1.png"]
-    assert [r["files"] for r in records()][:4] == [["heatlens-out/photo0.png"]] * 4
+    files = [r["files"] for r in records()]
+    assert all(len(own) == 1 for own in files)
+    assert names() == ["explanations.json", *sorted({own[0] for own in files})]
+    for k, photo in ((0, "photo0"), (4, "photo1")):
+        found = "+".join(r["target"]["name"] for r in records()[k : k + 2])
+        assert files[k : k + 4] == [[f"{photo}-tiny-grad_cam+fem-{found}-grid.png"]] * 4
 
 
 def test_overrides_reach_the_model(run: Any, photos: list[Path], tmp_path: Path) -> None:
@@ -389,19 +396,22 @@ def test_names_that_are_no_utf_8(run: Any, photos: list[Path], kinds: str) -> No
     assert (said.code, said.err) == (0, "")
     assert "caf\\udce9: " in said.out
     assert {Path(r["photo"]).name for r in records()} == {*odd, *(path.name for path in photos)}
-    assert all(Path(r["photo"]).exists() for r in records())
+    assert all(Path("heatlens-out", r["photo"]).exists() for r in records())
     files = [file for r in records() for file in r["files"]]
     assert len(set(files)) == len(files) == 7 * len(kinds.split(","))
+    assert all(Path("heatlens-out", file).exists() for file in files)
     gone = run("explain", os.fsdecode(b"gon\xe9.png"), photos[0], "-m", "tiny", "--out", "other")
     assert gone.code == 1
     assert "There is no file gon\\udce9.png" in gone.err
 
 
 def test_what_heatlens_made_is_not_explained_again(run: Any, photos: list[Path]) -> None:
-    for kinds in ("png", "png,npy"):
+    before = {path: path.read_bytes() for path in photos}
+    for kinds in ("png", "grid", "png,npy"):
         assert run("explain", "photos", "-m", "tiny", "--save", kinds, "--out", "photos").code == 0
         assert len(records(Path("photos"))) == 4
-    assert len(list(Path("photos").glob("*.png"))) == 8
+    assert len(list(Path("photos").glob("*.png"))) == 12
+    assert {path: path.read_bytes() for path in photos} == before
 
 
 @pytest.mark.parametrize("command", ["explain", "locate"])

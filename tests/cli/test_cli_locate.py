@@ -8,11 +8,12 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from pycocotools.coco import COCO
 
 import heatlens
-from heatlens.localize import Finding, Located, coco, voc
+from heatlens.localize import Finding, Located, coco, from_coco, voc
 from heatlens.models import Subject
 
 pytestmark = pytest.mark.usefixtures("model")
@@ -27,28 +28,30 @@ def records(folder: Path = OUT) -> list[dict[str, Any]]:
 def test_a_picture_a_record_and_a_line(run: Any, photos: list[Path], model: Subject) -> None:
     said = run("locate", photos[0], photos[3], "-m", "tiny", "-t", "dog", "-t", "cow")
     assert said.code == 0
-    assert sorted(path.name for path in OUT.iterdir()) == ["boxes.json", "photo0.png", "photo3.png"]
+    drawn = [f"{photo}-tiny-grad_cam-dog+cow-boxes.png" for photo in ("photo0", "photo3")]
+    assert sorted(path.name for path in OUT.glob("[!.]*")) == ["boxes.json", *drawn]
     assert [(Path(r["photo"]).name, r["target"]["name"]) for r in records()] == [
         ("photo0.png", "dog"), ("photo0.png", "cow"), ("photo3.png", "dog"), ("photo3.png", "cow"),
     ]  # fmt: skip
     for record in records():
-        expected = heatlens.explain(model, record["photo"], target=record["target"]["index"])
+        expected = heatlens.explain(model, OUT / record["photo"], target=record["target"]["index"])
         assert [box["box"] for box in record["boxes"]] == [list(box) for box in expected.boxes()]
         assert (record["height"], record["width"]) == expected.map.shape
-        assert record["files"] == [f"heatlens-out/{Path(record['photo']).stem}.png"]
+        assert record["files"] == [f"{Path(record['photo']).stem}-tiny-grad_cam-dog+cow-boxes.png"]
         for box in record["boxes"]:
             x0, y0, x1, y1 = map(int, box["box"])
-            assert box["score"] == pytest.approx(float(expected.map[y0:y1, x0:x1].max()), abs=1e-5)
+            assert box["score"] == pytest.approx(expected.probability, abs=1e-5)
+            assert box["heat"] == pytest.approx(float(expected.map[y0:y1, x0:x1].max()), abs=1e-5)
     lines = said.out.splitlines()
     assert lines[-1] == f"{sum(len(r['boxes']) for r in records())} boxes in heatlens-out/boxes.json"
-    assert "heatlens-out/photo0.png" in lines[1]
+    assert f"heatlens-out/{drawn[0]}" in lines[1]
 
 
 def test_the_box_is_drawn_where_it_is(run: Any, photos: list[Path]) -> None:
     run("locate", photos[3], "-m", "tiny", "-t", "dog")
     (record,) = records()
     before = Image.open(photos[3]).convert("RGB").resize((448, 296), Image.Resampling.BICUBIC)
-    changed = np.abs(np.asarray(Image.open(OUT / "photo3.png")).astype(int) - np.asarray(before)).max(-1) > 60
+    changed = np.abs(np.asarray(Image.open(OUT / record["files"][0])).astype(int) - np.asarray(before)).max(-1) > 60
     x0, y0, x1, y1 = (v * 448 / 50 for v in record["boxes"][0]["box"])
     rows, columns = changed.nonzero()
     assert columns.min() == pytest.approx(x0, abs=3)
@@ -68,25 +71,26 @@ def test_the_ways_to_find_boxes_reach_the_command(run: Any, photos: list[Path], 
         assert (
             run("locate", photos[1], "-m", "tiny", "-t", "dog", "-M", "hires_cam", "--save", "none", *words).code == 0
         )
-        assert [tuple(b["box"]) for b in records()[0]["boxes"]] == expected.boxes(**how)
+        assert [tuple(b["box"]) for b in records()[-1]["boxes"]] == expected.boxes(**how)
     assert not list(OUT.glob("*.png"))
 
 
 def test_a_map_and_its_boxes_each(run: Any, photos: list[Path]) -> None:
     run("locate", photos[0], "-m", "tiny", "-t", "dog", "-M", "grad_cam", "-M", "eigen_cam", "--save", "png,heat")
-    files = ["photo0.png", "photo0-grad_cam-dog.png"], ["photo0.png", "photo0-eigen_cam-dog.png"]
-    assert [[Path(f).name for f in r["files"]] for r in records()] == list(files)
-    assert all(Path(f).is_file() for r in records() for f in r["files"])
+    both = "photo0-tiny-grad_cam+eigen_cam-dog-boxes.png"
+    own = [f"photo0-tiny-{method}-dog-heat.png" for method in ("grad_cam", "eigen_cam")]
+    assert [r["files"] for r in records()] == [[both, own[0]], [both, own[1]]]
+    assert all((OUT / f).is_file() for r in records() for f in r["files"])
 
 
 def test_coco_is_read_by_pycocotools(run: Any, photos: list[Path]) -> None:
     run("locate", "photos", "-m", "tiny", "-t", "dog", "-t", "cat", "--pick", "all", "--format", "coco")
     read = COCO(OUT / "coco.json")
-    assert {image["file_name"] for image in read.imgs.values()} == {str(Path("photos", p.name)) for p in photos}
+    assert {image["file_name"] for image in read.imgs.values()} == {f"../photos/{p.name}" for p in photos}
     assert [c["name"] for c in read.loadCats(read.getCatIds())] == ["cat", "dog"]
     for record in records():
         (image,) = [i for i in read.imgs.values() if i["file_name"] == record["photo"]]
-        assert (image["width"], image["height"]) == Image.open(record["photo"]).size
+        assert (image["width"], image["height"]) == Image.open(OUT / record["photo"]).size
         own = read.getAnnIds([image["id"]], read.getCatIds([record["target"]["name"]]))
         found = [annotation["bbox"] for annotation in read.loadAnns(own)]
         corners = [b["box"] for b in record["boxes"]]
@@ -111,20 +115,22 @@ def test_pascal_voc_counts_from_one_and_holds_the_last_pixel(run: Any, photos: l
 
 
 def test_forms_by_hand() -> None:
-    there = Finding((1.5, 2, 10.2, 5), 'a "cow" & <calf>\x07', 2, 0.9, None)
-    photo = Located("farm/a.jpg", (20, 30), [there, Finding((0, 0, 30, 20), "sky", None, 1.0, None)])
+    there = Finding((1.5, 2, 10.25, 5), 'a "cow" & <calf>\x07', 2, 0.9, 0.9, 1.0)
+    photo = Located("farm/a.jpg", (20, 30), [there, Finding((0, 0, 30, 20), "sky", None, None, None, 0.5)])
     root = ElementTree.fromstring(voc(photo))
     assert [box.text for box in root.findall("object/bndbox/*")][:4] == ["2", "3", "11", "5"]
     assert root.findtext("object/name") == 'a "cow" & <calf>'
     assert root.findtext("folder") == "farm"
+    assert [thing.findtext("score") for thing in root.findall("object")] == ["0.9", None]
     table = coco([Located("b.jpg", (5, 5), []), photo])
     assert [(c["id"], c["name"], c["class_index"]) for c in table["categories"]] == [
         (1, "sky", None),
         (2, there.name, 2),
     ]
     assert [(a["id"], a["image_id"], a["category_id"]) for a in table["annotations"]] == [(1, 2, 2), (2, 2, 1)]
-    assert table["annotations"][0]["bbox"] == [1.5, 2, pytest.approx(8.7), 3]
-    assert table["annotations"][0]["area"] == pytest.approx(26.1)
+    assert table["annotations"][0]["bbox"] == [1.5, 2, 8.75, 3]
+    assert table["annotations"][0]["area"] == 26.25
+    assert from_coco(table) == [Located("b.jpg", (5, 5), []), photo]
 
 
 def test_a_broken_photo_is_reported_and_the_others_are_done(run: Any, photos: list[Path]) -> None:
@@ -163,9 +169,45 @@ def test_a_photo_in_which_nothing_lights_up(run: Any, photos: list[Path]) -> Non
     said = run("locate", photos[0], "-m", "tiny", "--threshold", "fixed:2", "--format", "voc")
     assert said.code == 0
     assert records()[0]["boxes"] == []
-    assert "no box" in said.out
-    assert said.out.splitlines()[-1] == "0 boxes in heatlens-out/boxes.json"
+    assert "nothing found, probability " in said.out
+    assert said.out.splitlines()[-1] == "nothing found; heatlens-out/boxes.json"
     assert ElementTree.parse(OUT / "photo0.xml").getroot().findall("object") == []
+
+
+def test_a_class_that_is_hardly_in_the_photo_is_not_found(run: Any, photos: list[Path], model: Subject) -> None:
+    """The model is as good as certain of its cat: probabilities of about 1, 1e-9, …"""
+    torch.nn.init.zeros_(model.model.head.weight)
+    with torch.no_grad():
+        model.model.head.weight[0] += 0.1
+        model.model.head.bias[:] = torch.tensor([20.0, 0.0, -2.0, 17.0])
+    words = ("locate", photos[0], "-m", "tiny", "-t", "cat", "-t", "dog", "-t", "hen", "-M", "eigen_cam")
+    said = run(*words, "--format", "coco")
+    assert said.code == 0
+    found = {r["target"]["name"]: r for r in records()}
+    assert [len(found[name]["boxes"]) for name in ("cat", "dog", "hen")] == [1, 0, 1]
+    for name in ("cat", "hen"):
+        assert found[name]["boxes"][0]["score"] == found[name]["probability"]
+        assert found[name]["boxes"][0]["heat"] == pytest.approx(1, abs=0.1)
+    assert 0.02 < found["hen"]["probability"] < 0.06
+    lines = {line.split()[1]: line for line in said.out.splitlines()[1:4]}
+    assert "nothing found, probability 0.0%" in lines["dog"]
+    assert "boxes (" in lines["hen"]
+    assert sorted(a["score"] for a in COCO(OUT / "coco.json").anns.values()) == sorted(
+        [found["cat"]["probability"], found["hen"]["probability"]]
+    )
+    every = run(*words, "--min-probability", "0", "--out", "every")
+    assert every.out.splitlines()[-1] == "3 boxes in every/boxes.json"
+    assert records(Path("every"))[1]["how"] == {"pick": "largest", "min_probability": 0.0}
+    none = run(*words, "--min-probability", "1", "--out", "none")
+    assert (none.code, none.out.splitlines()[-1]) == (0, "nothing found; none/boxes.json")
+    assert run(*words, "--min-probability", "2").code == 2
+
+
+def test_a_target_without_a_probability_scores_by_itself(run: Any, photos: list[Path]) -> None:
+    assert run("locate", photos[0], "-m", "tiny", "-t", "value:2").code == 0
+    (record,) = records()
+    assert record["probability"] is None
+    assert [box["score"] for box in record["boxes"]] == [record["score"]]
 
 
 def test_quiet_and_help(run: Any, photos: list[Path]) -> None:
@@ -183,6 +225,6 @@ def test_names_that_are_no_utf_8(run: Any, photos: list[Path]) -> None:
     odd.write_bytes(photos[0].read_bytes())
     said = run("locate", odd, "-m", "tiny", "--format", "coco", "--format", "voc")
     assert (said.code, said.err) == (0, "")
-    assert Path(records()[0]["photo"]) == odd
-    assert Path(json.loads((OUT / "coco.json").read_text("utf-8"))["images"][0]["file_name"]) == odd
+    assert records()[0]["photo"] == f"../{odd}"
+    assert json.loads((OUT / "coco.json").read_text("utf-8"))["images"][0]["file_name"] == f"../{odd}"
     assert ElementTree.parse(OUT / "caf.xml").getroot().findtext("filename") == "caf\\udce9.png"

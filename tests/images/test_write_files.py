@@ -212,6 +212,34 @@ class TestWithoutOverwriting:
                 again()
         assert np.load(tmp_path / "a.npy").tolist() == [0, 0, 0]
 
+    def test_the_same_to_rounding_is_the_same(self, tmp_path: Path) -> None:
+        """As of another batch, processor or number of threads."""
+        noise = np.random.default_rng(0).integers(0, 200, (20, 30, 3), np.uint8)
+        maps = np.linspace(-1, 1, 60, dtype=np.float32).reshape(6, 10)
+        record = {"score": 12.345678, "probability": 0.974, "peak": [253, 206], "name": "cat"}
+        for name, save, first, rounded, other in (
+            ("p.png", save_image, noise, noise + 3, noise + 20),
+            ("a.npy", save_array, maps, maps + 1e-5, maps + 0.01),
+            ("b.npy", save_array, maps, maps, maps[:5]),
+            ("j.json", save_json, record, {**record, "score": 12.345679}, {**record, "probability": 0.984}),
+            ("k.json", save_json, record, {**record, "score": 12.34}, {**record, "name": "dog"}),
+            ("m.json", save_json, record, record, {**record, "peak": [254, 206]}),
+            ("l.json", save_json, [1.5], [1.5], [1.5, 2]),
+        ):
+            as_given = Image.fromarray if save is save_image else lambda given: given
+            path = save(tmp_path / name, as_given(first), overwrite=False)
+            before = path.read_bytes()
+            save(path, as_given(rounded), overwrite=False)
+            assert path.read_bytes() == before
+            with pytest.raises(FileThere):
+                save(path, as_given(other), overwrite=False)
+        for name in ("p.png", "a.npy"):
+            (tmp_path / name).write_bytes(b"mine")
+        with pytest.raises(FileThere):
+            save_image(tmp_path / "p.png", Image.fromarray(noise), overwrite=False)
+        with pytest.raises(FileThere):
+            save_array(tmp_path / "a.npy", maps, overwrite=False)
+
     def test_where_the_file_system_has_no_links(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def none(*_: object) -> None:
             raise OSError(95, "Operation not supported")

@@ -99,6 +99,9 @@ _RUNNING_OPTIONS = (
 )
 
 
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace files that hold something else.")
+
+
 def asking_options(command: F) -> F:
     """Add the options that say which model is asked what, and how."""
     return with_options(_ASKING_OPTIONS, command)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .asking import recipe_options
+from .asking import overwrite_option, recipe_options
 from .options import Sections, model_options
 from .voice import reading
 
@@ -102,7 +102,8 @@ def evaluate(dataset: str, **options: Any) -> int:
     metavar="FOLDER",
     help="Write the curves of all photos together: PNG and CSV.",
 )
-def table(folder: Path, form: str, per_class: bool, rows: Path | None, curves: Path | None) -> None:
+@overwrite_option
+def table(folder: Path, form: str, per_class: bool, rows: Path | None, curves: Path | None, overwrite: bool) -> None:
     """Print the table of FOLDER, which heatlens evaluate wrote; also of one that is not finished."""
     from ..evaluate import as_csv, as_markdown, as_text, export, summarise, write_curves
 
@@ -112,9 +113,9 @@ def table(folder: Path, form: str, per_class: bool, rows: Path | None, curves: P
         found = summarise(folder, per_class=per_class, progress=progress)
     click.echo(shown(found).rstrip("\n"))
     with reading("rows") as progress:
-        written = [export(folder, rows.expanduser(), progress)] if rows else []
+        written = [export(folder, rows.expanduser(), progress, overwrite=overwrite)] if rows else []
     with reading("curves") as progress:
-        drawn = write_curves(folder, curves.expanduser(), progress) if curves else []
+        drawn = write_curves(folder, curves.expanduser(), progress, overwrite=overwrite) if curves else []
     for path in [*written, *drawn]:
         click.echo(str(path), err=True)
     if curves and not drawn:

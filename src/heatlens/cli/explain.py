@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from .asking import asking_options, running_options
+from .asking import asking_options, overwrite_option, running_options
 from .options import Sections, model_options
 
 
@@ -31,6 +31,7 @@ from .options import Sections, model_options
     help="Line around what has at least this share of the peak.",
 )
 @click.option("--peak", is_flag=True, help="Mark the highest point.")
+@overwrite_option
 @click.option("--quiet", "-q", is_flag=True, help="Print errors only.")
 @running_options
 @model_options

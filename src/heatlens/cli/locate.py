@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from .asking import asking_options, running_options
+from .asking import asking_options, overwrite_option, running_options
 from .options import Sections, model_options
 
 
@@ -14,7 +14,7 @@ from .options import Sections, model_options
 @click.option(
     "--threshold",
     metavar="SHARE",
-    help="Above what the map counts: a share of its maximum, percentile:90, otsu or fixed:0.5.  [default: 0.2]",
+    help="Above what the map counts: a share of its maximum, percentile:90, otsu or fixed:0.5.  [default: 0.3]",
 )
 @click.option(
     "--pick",
@@ -22,6 +22,12 @@ from .options import Sections, model_options
     default="largest",
     show_default=True,
     help="Which boxes: of the largest region, the largest box, of all regions, the CAM release's loose and tight ones.",
+)
+@click.option(
+    "--min-probability",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Of the class in the whole photo; what is less probable is not found.  [default: 0.02]",
 )
 @click.option("--refine", type=click.Choice(["grabcut"]), help="Grow regions along the edges of the photo.")
 @click.option(
@@ -41,6 +47,7 @@ from .options import Sections, model_options
     multiple=True,
     help="Beside boxes.json: coco.json, or a Pascal VOC XML file per photo; repeatable.",
 )
+@overwrite_option
 @click.option("--quiet", "-q", is_flag=True, help="Print errors only.")
 @running_options
 @model_options

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 _SECTIONS = {
     "What is shown": ("method", "recipe", "target", "metric", "top", "layers", "fuse", "average", "settings"),
-    "What is found": ("threshold", "pick", "refine"),
+    "What is found": ("threshold", "pick", "refine", "min_probability"),
     "Which photos": ("dataset_arg", "match", "subset", "every", "start", "limit"),
     "Output": (
         "out",
+        "overwrite",
         "save",
         "formats",
         "cmap",

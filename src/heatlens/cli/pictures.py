@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadValue
+from .filenames import LONGEST, FileNames
+from .records import Records
 
 if TYPE_CHECKING:
     from ..explanation import Explanation
@@ -42,38 +44,42 @@ class Pictures:
 
     def __init__(self, options: dict[str, Any]) -> None:
         self.out = Path(options["out"]).expanduser()
-        self.records: list[dict[str, Any]] = []
-        self._save = options["save"]
+        self._records = Records(self.out / "explanations.json")
+        self._names = FileNames(options)
+        self._save, self._overwrite = options["save"], options["overwrite"]
         self._look = look_of(options)
 
     def check(self) -> None:
         self._kinds = kinds_of(self._save, KINDS)
         check_look(self._look)
 
+    def stems(self, photos: list[Path]) -> list[str]:
+        return self._records.stems(photos)
+
     def add(self, stem: str, explanations: "list[Explanation]") -> list[str]:
         from ..images import unique_names
 
-        words = unique_names(f"{stem}-{e.method}-{e.name}" for e in explanations)
+        names = unique_names((self._names.of(stem, e) for e in explanations), LONGEST)
         page = [self._grid(stem, explanations)] if "grid" in self._kinds else []
-        said = []
-        for explanation, name in zip(explanations, words, strict=True):
-            files = [
-                explanation.save(self.out / f"{name}.{kind}", **(self._look if kind == "png" else {}))
-                for kind in self._kinds
-                if kind != "grid"
-            ]
-            self.records.append({**explanation.record(), "files": [str(file) for file in [*files, *page]]})
-            said.append(" ".join(self.records[-1]["files"]))
-        return said
+        return [
+            self._kept(stem, explanation, name, page) for explanation, name in zip(explanations, names, strict=True)
+        ]
 
     def finish(self) -> str:
-        from ..images import save_json
+        count = len(self._records.write())
+        return f"{count} explanation{'s' * (count > 1)} in {self._records.path}" if count else ""
 
-        if not self.records:
-            return ""
-        path = save_json(self.out / "explanations.json", self.records)
-        count = len(self.records)
-        return f"{count} explanation{'s' * (count > 1)} in {path}"
+    def _kept(self, stem: str, explanation: "Explanation", name: str, page: list[Path]) -> str:
+        """Write what shows one map; words that say where."""
+        files = [
+            explanation.save(
+                self.out / f"{name}.{kind}", overwrite=self._overwrite, **(self._look if kind == "png" else {})
+            )
+            for kind in self._kinds
+            if kind != "grid"
+        ]
+        self._records.add(entry(self._records, explanation, stem, name, [*files, *page]))
+        return " ".join(map(str, [*files, *page]))
 
     def _grid(self, stem: str, explanations: "list[Explanation]") -> Path:
         from ..images import colour_bar, grid, save_image
@@ -82,4 +88,17 @@ class Pictures:
         cells = [(e.overlay(side=448, **self._look), *e.label) for e in explanations]
         photo = explanations[0].photo
         page = grid([(photo.image(), photo.name, explanations[0].model), *cells], bar=bars)
-        return save_image(self.out / f"{stem}.png", page)
+        path = self.out / f"{self._names.of_all(stem, explanations, 'grid')}.png"
+        return save_image(path, page, overwrite=self._overwrite)
+
+
+def entry(records: Records, explanation: "Explanation", stem: str, name: str, files: list[Path]) -> dict[str, Any]:
+    """What the JSON says of one map.  name: unlike that of any other map."""
+    photo = explanation.photo.path or explanation.photo.name
+    return {
+        "id": name,
+        "stem": stem,
+        **explanation.record(),
+        "photo": records.relative(photo),
+        "files": [records.relative(file) for file in files],
+    }

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..errors import FileThere
 from .asking import methods_of
 from .options import pairs, subject_from
 from .voice import Voice
@@ -22,6 +23,9 @@ class Results(Protocol):
 
     def check(self) -> None:
         """Raise what is wrong with the request, before any photo is read."""
+
+    def stems(self, photos: list[Path]) -> list[str]:
+        """What the files of each photo are called."""
 
     def add(self, stem: str, explanations: "list[Explanation]") -> list[str]:
         """Keep the explanations of one photo; words for each of them.  stem: what its files are called."""
@@ -44,18 +48,18 @@ class Work:
 
     def run(self, patterns: tuple[str, ...]) -> int:
         """0: every photo is done; 1: some failed; 2: none could be done."""
-        from ..images import find_photos, unique_names
+        from ..images import find_photos
 
         found = find_photos(patterns)
         self._check()
-        names = unique_names(path.stem for path in found)
+        names = self._results.stems(found)
         try:
             with self._voice.counting(len(found)):
                 for path, name, answer in zip(found, names, self._answers(found), strict=True):
                     if isinstance(answer, list):
-                        self._keep(name, answer)
+                        self._keep(path, name, answer)
                     else:
-                        self._report(path, answer)
+                        self._report(path, answer.error)
                     self._voice.done(1)
         finally:
             if said := self._results.finish():
@@ -84,14 +88,20 @@ class Work:
         wishes = Wishes(False, False, precision, self._voice.step, options["compile"])
         return explanations(self.subject, found, self._asked, self._wanted, wishes, options["batch_size"])
 
-    def _keep(self, name: str, explanations: "list[Explanation]") -> None:
-        words = self._results.add(name, explanations)
+    def _keep(self, path: Path, name: str, explanations: "list[Explanation]") -> None:
+        try:
+            words = self._results.add(name, explanations)
+        except FileThere as error:
+            if not self.explained:
+                raise  # before hours of work whose results would not be written either
+            self._report(path, error)
+            return
         self.explained += len(explanations)
         self._voice.tell(explanations, words)
 
-    def _report(self, path: Path, failed: "FailedPhoto") -> None:
+    def _report(self, path: Path, error: Exception) -> None:
         self.failed.append(path)
-        self._voice.failure(path, failed.error)
+        self._voice.failure(path, error)
 
     def _without(self) -> str:
         """Which photos are missing among the results."""

@@ -104,8 +104,11 @@ def failures(folder: Path) -> dict[str, list[str]]:
     return {error: list(photos) for error, photos in found.items()}
 
 
-def export(folder: Path, path: Path, progress: Progress | None = None) -> Path:
-    """All rows as one file: `.parquet`, or `.csv` without the columns of several numbers."""
+def export(folder: Path, path: Path, progress: Progress | None = None, *, overwrite: bool = False) -> Path:
+    """All rows as one file: `.parquet`, or `.csv` without the columns of several numbers.
+
+    A file that is there and holds something else stays, unless `overwrite`: `FileThere`.
+    """
     parquet, text = require("pyarrow.parquet"), require("pyarrow.csv")
     arrow = require("pyarrow")
     sink = arrow.BufferOutputStream()
@@ -122,4 +125,4 @@ def export(folder: Path, path: Path, progress: Progress | None = None) -> Path:
             writer.write_table(table)
             if progress is not None:
                 progress(done, len(parts))
-    return write_bytes(path, sink.getvalue().to_pybytes())
+    return write_bytes(path, sink.getvalue().to_pybytes(), overwrite=overwrite)

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import filelock
+
 from .. import __version__
 from ..errors import BadValue
 from ..images.write import save_json
-from ..optional import require
 from .local import Done, local
 from .request import Request, Unit
 from .rows import PARTS, Row, parts_of, write_part
@@ -112,7 +113,6 @@ def _short(value: Any) -> str:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Nobody else runs in the folder meanwhile; a lock that dies with its process."""
-    filelock = require("filelock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder / ".lock", timeout=0)

@@ -88,8 +88,11 @@ def _cell(one: Summary) -> str:
     return f"{one.value:.3f}" if isnan(one.low) else f"{one.value:.3f} ({one.low:.3f}–{one.high:.3f})"
 
 
-def write_curves(folder: Path, out: Path, progress: Progress | None = None) -> list[Path]:
-    """What the rows of all photos say together: a picture for each model and metric that gives rows, one CSV of all."""
+def write_curves(folder: Path, out: Path, progress: Progress | None = None, *, overwrite: bool = False) -> list[Path]:
+    """What the rows of all photos say together: a picture for each model and metric that gives rows, one CSV of all.
+
+    A file that is there and holds something else stays, unless `overwrite`: `FileThere`.
+    """
     drawn: dict[tuple[str, str], dict[str, list[Line]]] = {}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -105,13 +108,13 @@ def write_curves(folder: Path, out: Path, progress: Progress | None = None) -> l
             writer.writerows((*same, f"{x:.6g}", f"{y:.9g}", len(known)) for x, y in points)
     if not drawn:
         return []
-    table = write_bytes(out / "curves.csv", text.getvalue().encode())
-    return [table, *(_drawn(out / f"{safe_name(f'{m}-{metric}')}.png", m, metric, own)
+    table = write_bytes(out / "curves.csv", text.getvalue().encode(), overwrite=overwrite)
+    return [table, *(write_bytes(out / f"{safe_name(f'{m}-{metric}')}.png", _drawn(m, metric, own), overwrite=overwrite)
                      for (m, metric), own in drawn.items())]  # fmt: skip
 
 
-def _drawn(path: Path, model: str, metric: str, curves: dict[str, list[Line]]) -> Path:
-    """The lines of every recipe."""
+def _drawn(model: str, metric: str, curves: dict[str, list[Line]]) -> bytes:
+    """The lines of every recipe, as a PNG."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
@@ -122,4 +125,4 @@ def _drawn(path: Path, model: str, metric: str, curves: dict[str, list[Line]]) -
     axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     memory = io.BytesIO()
     figure.savefig(memory, format="png", dpi=120, metadata={"Software": MARK})
-    return write_bytes(path, memory.getvalue())
+    return memory.getvalue()

@@ -17,6 +17,7 @@ from .grid import colour_bar as colour_bar
 from .grid import grid as grid
 from .grid import panel as panel
 from .map_files import read_map as read_map
+from .names import relative as relative
 from .names import safe_name as safe_name
 from .names import unique_names as unique_names
 from .overlay import fit as fit

@@ -1,7 +1,9 @@
 """File names out of any words."""
 
+import os
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
 """Names that Windows keeps for devices."""
@@ -17,20 +19,29 @@ def safe_name(text: str, limit: int = 100) -> str:
     return f"{name}_" if name.split(".")[0].lower() in _RESERVED else name
 
 
-def unique_names(texts: Iterable[str], limit: int = 100) -> list[str]:
-    """`safe_name` of every text, in order, with -2, -3 … where names would fall together (also on file systems that
-    do not tell capitals apart)."""
-    taken: set[str] = set()
+def unique_names(texts: Iterable[str], limit: int = 100, *, taken: Iterable[str] = ()) -> list[str]:
+    """`safe_name` of every text, in order, with -2, -3 … where names would fall together, or with those `taken` (also
+    on file systems that do not tell capitals apart)."""
+    known = {name.casefold() for name in taken}
     names = []
     for text in texts:
         name, count = safe_name(text, limit), 1
-        while name.casefold() in taken:
+        while name.casefold() in known:
             count += 1
             tail = f"-{count}"
             name = safe_name(text, limit - len(tail)) + tail
-        taken.add(name.casefold())
+        known.add(name.casefold())
         names.append(name)
     return names
+
+
+def relative(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> str:
+    """A path as it is found from a folder, wherever the program runs; absolute where there is no such way."""
+    there = os.path.abspath(os.path.expanduser(path))
+    try:
+        return Path(os.path.relpath(there, os.path.realpath(os.path.expanduser(folder)))).as_posix()
+    except ValueError:  # another drive
+        return Path(there).as_posix()
 
 
 def _kept(character: str) -> bool:

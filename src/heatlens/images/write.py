@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..errors import BadValue, FileThere
 from ..wording import MARK
+from .alike import alike
 
 FilePath = str | os.PathLike[str]
 
@@ -27,7 +28,7 @@ _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".t
 def write_bytes(path: FilePath, data: bytes, *, overwrite: bool = True) -> Path:
     """Write a file; its folders are made.  On failure nothing is left and an older file stays.
 
-    overwrite False: a file that is there stays as it is: `FileThere`, unless it holds the same.  Raises BadValue.
+    overwrite False: a file that is there stays as it is: `FileThere`, unless it is `alike`.  Raises BadValue.
     """
     target = Path(path).expanduser()
     if os.path.isdir(target):
@@ -39,7 +40,7 @@ def write_bytes(path: FilePath, data: bytes, *, overwrite: bool = True) -> Path:
             file.write(data)
         if overwrite:
             os.replace(beside, target)
-        elif not _put_if_free(beside, target) and target.read_bytes() != data:
+        elif not _put_if_free(beside, target) and not alike(target, data):
             raise FileThere(f"{target} is there already, and holds something else", "a new file", _OVERWRITING)
     except (OSError, ValueError) as error:  # ValueError: a null in the name
         raise BadValue(f"{target} cannot be written: {error}", "", _advice(error)) from None

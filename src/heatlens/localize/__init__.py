@@ -2,9 +2,11 @@
 
 from .boxes import find_boxes as find_boxes
 from .boxes import merged as merged
+from .finding import LEAST_PROBABLE as LEAST_PROBABLE
 from .finding import Finding as Finding
 from .finding import Located as Located
 from .formats import coco as coco
+from .formats import from_coco as from_coco
 from .formats import voc as voc
 from .grabcut import grabcut as grabcut
 from .guesses import first_five as first_five
@@ -12,6 +14,7 @@ from .points import find_points as find_points
 from .release import release_boxes as release_boxes
 from .search import find_mask as find_mask
 from .search import search as search
+from .thresholds import USUAL as USUAL
 from .thresholds import Threshold as Threshold
 from .thresholds import above as above
 from .thresholds import find_threshold as find_threshold

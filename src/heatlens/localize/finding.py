@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from .boxes import Box
 
+LEAST_PROBABLE = 0.02
+"""A class that is less probable is not in the photo: how that was chosen is in docs/how-to/locate.md."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -16,10 +19,12 @@ class Finding:
     """What is there, in words."""
     index: int | None
     """Of its class; None where the target has none."""
-    score: float
-    """The strongest heat in the box; 1 is the map's maximum."""
+    score: float | None
+    """How sure the model is: its class's probability, else what its target gives for the photo; None without either."""
     probability: float | None
     """Of its class in the whole photo; None where the target has none."""
+    heat: float
+    """The strongest in the box; 1 is the map's maximum."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ Row = dict[str, Any]
 def coco(photos: Sequence[Located]) -> dict[str, Any]:
     """images, annotations and categories, all numbered from 1; boxes are x, y, width, height.
 
-    Beside COCO's own fields a category has the model's `class_index`, an annotation `score` and `probability`.
+    Beside COCO's own fields a category has the model's `class_index`, an annotation `score`, `probability` and `heat`.
     """
     classes = sorted({(-1 if f.index is None else f.index, f.name) for photo in photos for f in photo.findings})
     number = {one: k for k, one in enumerate(classes, 1)}
@@ -36,6 +36,17 @@ def coco(photos: Sequence[Located]) -> dict[str, Any]:
     }
 
 
+def from_coco(said: dict[str, Any]) -> list[Located]:
+    """The photos of what `coco` gave, without their probabilities where there were none."""
+    names = {one["id"]: (one["name"], one["class_index"]) for one in said["categories"]}
+    found: dict[int, list[Finding]] = {one["id"]: [] for one in said["images"]}
+    for one in said["annotations"]:
+        x, y, width, height = one["bbox"]
+        own = one["score"], one["probability"], one["heat"]
+        found[one["image_id"]].append(Finding((x, y, x + width, y + height), *names[one["category_id"]], *own))
+    return [Located(one["file_name"], (one["height"], one["width"]), found[one["id"]]) for one in said["images"]]
+
+
 def _coco(finding: Finding) -> Row:
     x0, y0, x1, y1 = finding.box
     return {
@@ -45,6 +56,7 @@ def _coco(finding: Finding) -> Row:
         "iscrowd": 0,
         "score": finding.score,
         "probability": finding.probability,
+        "heat": finding.heat,
     }
 
 
@@ -62,7 +74,7 @@ def voc(photo: Located) -> bytes:
         _filled(thing, {"name": finding.name, "pose": "Unspecified", "truncated": 0, "difficult": 0})
         corners = {"xmin": math.floor(x0) + 1, "ymin": math.floor(y0) + 1, "xmax": math.ceil(x1), "ymax": math.ceil(y1)}
         _filled(SubElement(thing, "bndbox"), corners)
-        _filled(thing, {"score": finding.score})
+        _filled(thing, {"score": finding.score, "heat": finding.heat})
     indent(root)
     text: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
     return text + b"\n"
@@ -70,7 +82,8 @@ def voc(photo: Located) -> bytes:
 
 def _filled(element: Element, values: dict[str, Any]) -> None:
     for name, value in values.items():
-        SubElement(element, name).text = _legal(str(value))
+        if value is not None:
+            SubElement(element, name).text = _legal(str(value))
 
 
 def _legal(text: str) -> str:

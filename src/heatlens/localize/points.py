@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from ..errors import BadValue
 from ..optional import require
 from ..regions import Mask, regions
-from .thresholds import Map, Threshold, above
+from .thresholds import USUAL, Map, Threshold, above
 
 Point = tuple[int, int]
 
@@ -16,7 +16,7 @@ def find_points(
     *,
     count: int | None = None,
     distance: float = 0.05,
-    threshold: Threshold = 0.2,
+    threshold: Threshold = USUAL,
     seen: Mask | None = None,
 ) -> list[Point]:
     """(x, y) of the local maxima of a map (H, W) above a threshold, the highest first.

@@ -10,7 +10,7 @@ from ..regions import Mask
 from .boxes import Box, find_boxes
 from .grabcut import grabcut
 from .release import release_boxes
-from .thresholds import Map, Threshold, above
+from .thresholds import USUAL, Map, Threshold, above
 
 
 def find_mask(
@@ -18,7 +18,7 @@ def find_mask(
     pixels: NDArray[np.uint8],
     seen: Mask | None = None,
     *,
-    threshold: Threshold = 0.2,
+    threshold: Threshold = USUAL,
     refine: str | None = None,
 ) -> Mask:
     """(H, W): where a map is above a threshold; refine="grabcut" grows that along the edges of the photo.
@@ -46,7 +46,7 @@ def search(
 ) -> list[Box]:
     """Boxes of a map (H, W), x0 y0 x1 y1, half-open, the first one the best guess; none where nothing is above.
 
-    threshold: a share of the maximum (0.2), "percentile:90", "otsu" or "fixed:0.5".  refine: "grabcut".
+    threshold: a share of the maximum (0.3), "percentile:90", "otsu" or "fixed:0.5".  refine: "grabcut".
     pick: "largest", "widest", "all" with min_area=0.01 and merge=0.5 (`find_boxes`), or "release", the CAM release's
     boxes, loose and tight, with thresholds of their own (`release_boxes`).  Raises BadValue, UnknownName.
     """
@@ -54,5 +54,5 @@ def search(
         if threshold is not None or refine is not None:
             raise BadValue(f"threshold={threshold!r}, refine={refine!r}", "neither beside pick='release'")
         return release_boxes(values if seen is None else np.where(seen, values, 0), **settings)
-    mask = find_mask(values, pixels, seen, threshold=0.2 if threshold is None else threshold, refine=refine)
+    mask = find_mask(values, pixels, seen, threshold=USUAL if threshold is None else threshold, refine=refine)
     return find_boxes(mask, pick=pick, **settings)
