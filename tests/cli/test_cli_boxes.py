@@ -45,11 +45,11 @@ def test_the_releases_program(run: Any, levels: Any, thresholds: tuple[int, ...]
 
 def test_arrays_and_the_other_ways_to_pick(run: Any, levels: Any, tmp_path: Path) -> None:
     hills = np.load(tmp_path / "heat.npy")
-    for words, share, pick in ((("--threshold", "0.4"), 0.4, "largest"), (("--pick", "all"), 0.2, "all")):
+    for words, share, pick in ((("--threshold", "0.4"), 0.4, "largest"), (("--pick", "all"), 0.3, "all")):
         expected = find_boxes(hills > share * hills.max(), pick=pick)
         assert boxes_of(run("boxes", "heat.npy", "--format", "json", *words)) == expected
     said = run("boxes", "heat.jpg", "heat.npy")
-    x0, y0, x1, y1 = find_boxes(levels > 0.2 * levels.max())[0]
+    x0, y0, x1, y1 = find_boxes(levels > 0.3 * levels.max())[0]
     assert said.out.splitlines()[0] == f"heat.jpg: ({x0:.0f}, {y0:.0f}, {x1:.0f}, {y1:.0f})"
     assert said.out.splitlines()[1].startswith("heat.npy: (")
 
@@ -99,3 +99,15 @@ def test_words_that_do_not_go_together(run: Any, levels: Any, words: tuple[str, 
     said = run("boxes", "heat.jpg", *words)
     assert said.code == 2
     assert reason in said.err
+
+
+def test_the_photo_is_not_drawn_over(run: Any, levels: Any, tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((*levels.shape, 3), np.uint8)).save(tmp_path / "photo.png")
+    before = (tmp_path / "photo.png").read_bytes()
+    words = ("boxes", "heat.jpg", "--photo", "photo.png", "--draw", "photo.png")
+    said = run(*words)
+    assert said.code == 2
+    assert "photo.png is there already, and holds something else" in said.err
+    assert (tmp_path / "photo.png").read_bytes() == before
+    assert run(*words, "--overwrite").code == 0
+    assert (tmp_path / "photo.png").read_bytes() != before

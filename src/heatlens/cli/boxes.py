@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BadValue, HeatlensError
+from .asking import overwrite_option
 
 if TYPE_CHECKING:
     from ..images import Box
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 @click.option(
     "--threshold",
     metavar="SHARE",
-    help="Above what a map counts: a share of its maximum, percentile:90, otsu or fixed:0.5.  [default: 0.2]",
+    help="Above what a map counts: a share of its maximum, percentile:90, otsu or fixed:0.5.  [default: 0.3]",
 )
 @click.option(
     "--pick",
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--refine", type=click.Choice(["grabcut"]), help="Grow regions along the edges of the photo.")
 @click.option("--photo", metavar="FILE", help="The photo of the one map, of the same size: to refine, and to draw on.")
 @click.option("--draw", metavar="FILE", help="Write the photo, or the one map, with its boxes as a picture.")
+@overwrite_option
 @click.option(
     "--format",
     "form",
@@ -84,7 +86,7 @@ def _boxes(name: str, options: dict[str, Any]) -> "list[Box]":
         how = {key: options[key] for key in ("threshold", "refine") if options[key]}
         found = search(shares, pixels, pick=options["pick"], **how)
     if options["draw"]:
-        _draw(options["draw"], values, photo, found)
+        _draw(options, values, photo, found)
     return found
 
 
@@ -95,7 +97,7 @@ def _levels(text: str) -> tuple[int, ...]:
         raise BadValue(f"--thresholds {text!r}", "numbers of 255, such as 20,100,110") from None
 
 
-def _draw(path: str, values: Any, photo: Any, found: "list[Box]") -> None:
+def _draw(options: dict[str, Any], values: Any, photo: Any, found: "list[Box]") -> None:
     from ..images import boxed, colourise, save_image
 
     shown = photo.image() if photo is not None else None
@@ -105,7 +107,8 @@ def _draw(path: str, values: Any, photo: Any, found: "list[Box]") -> None:
         shown = Image.fromarray(colourise(values))
     colours = ((230, 60, 40), (60, 160, 250))  # loose and tight
     labelled = [(box, colours[min(k, 1)], "") for k, box in enumerate(found)]
-    click.echo(str(save_image(Path(path).expanduser(), boxed(shown, labelled))), err=True)
+    path = Path(options["draw"]).expanduser()
+    click.echo(str(save_image(path, boxed(shown, labelled), overwrite=options["overwrite"])), err=True)
 
 
 def _as_text(name: str, found: "list[Box]") -> str:
