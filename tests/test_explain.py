@@ -553,3 +553,80 @@ def test_a_map_shown_from_its_lowest_value_on_is_not_signed(photo_of_noise: "np.
 @pytest.fixture
 def photo_of_noise() -> "np.ndarray[Any, Any]":
     return np.random.default_rng(0).integers(0, 256, (32, 40, 3), dtype=np.uint8)
+
+
+class Trunk(nn.Module):
+    """Features and no head, as a backbone gives them: (n, 5)."""
+
+    num_classes = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.body = nn.Sequential(nn.Conv2d(3, 5, 3, padding=1), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x).mean((2, 3))
+
+
+class Detector(nn.Module):
+    """Finds nothing in any photo."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.body = nn.Sequential(nn.Conv2d(3, 5, 3, padding=1), nn.ReLU())
+
+    def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
+        said = self.body(x)
+        nothing = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.long)}
+        return [{**nothing, "scores": one.mean() * torch.zeros(0)} for one in said]
+
+
+class TestNoClass:
+    """A method that knows no class asks for none: neither a target nor names, whatever the model says."""
+
+    def asked(self, kind: str) -> Subject:
+        shown = Preprocessing(size=(32, 32), mean=(0.5,) * 3, std=(0.5,) * 3)
+        if kind == "timm":
+            return heatlens.load("timm/resnet10t", weights="none", num_classes=0, size=64)
+        return Subject(kind, {"trunk": Trunk, "detector": Detector}[kind]().eval(), shown, layers=("body",))
+
+    @pytest.mark.parametrize("method", ["eigen_cam", "fem", "kpca_cam", "deep_feature_factorisation", "random_cam"])
+    @pytest.mark.parametrize("kind", ["detector", "timm"])
+    def test_the_answer_says_so(self, kind: str, method: str, tmp_path: Path) -> None:
+        found = heatlens.explain(self.asked(kind), photo(40, 60), method=method)
+        assert (found.name, found.index, found.score, found.probability) == ("no class", None, None, None)
+        assert found.predictions == ()
+        assert found.map.shape == (40, 60)
+        assert found.label[0] == "no class"
+        record = json.loads(found.save(tmp_path / "it.json").read_text("utf-8"))
+        assert (record["target"], record["score"]) == ({"index": None, "name": "no class"}, None)
+        assert [f.score for f in found.findings()] == [None] * len(found.boxes())
+
+    def test_beside_one_that_needs_a_target_it_is_asked_for(self) -> None:
+        for methods in ("grad_cam", ["eigen_cam", "grad_cam"]):
+            with pytest.raises(HeatlensError, match=r"no detection|detections, so"):
+                heatlens.explain(self.asked("detector"), photo(32, 32), method=methods)
+
+    def test_the_map_is_the_one_beside_any_target(self) -> None:
+        trunk, picture = self.asked("trunk"), photo(32, 32)
+        free = heatlens.explain(trunk, picture, method="eigen_cam")
+        aimed = heatlens.explain(trunk, picture, method="eigen_cam", target=lambda out: out[:, 2])
+        assert np.array_equal(free.raw, aimed.raw)
+        assert aimed.name == "<lambda>"
+        assert aimed.score is not None
+
+    def test_with_classes_it_says_what_is_predicted(self) -> None:
+        model, picture = subject(), photo(32, 32)
+        found = heatlens.explain(model, picture, method="eigen_cam")
+        assert found.name == found.predictions[0][0]
+        assert found.score is not None
+
+    def test_tensors_layers_and_averages(self) -> None:
+        x = torch.rand(2, 3, 32, 32)
+        for kind in ("detector", "trunk"):
+            found = heatlens.attribute(self.asked(kind), x, method=["eigen_cam", "fem"], average="noise:samples=2")
+            assert [maps.shape for maps in found.values()] == [(2, 32, 32)] * 2
+        each = heatlens.attribute(self.asked("trunk"), x, method="fem", layers=["body.0", "body"], fuse=None)
+        assert list(each) == ["body.0", "body"]

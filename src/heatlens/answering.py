@@ -1,6 +1,7 @@
 """One batch of photos looked at: an explanation of each photo by each recipe for each target."""
 
 from collections.abc import Callable, Sequence
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def _explanation(subject: Subject, photo: Photo, placement: Any, seen: Seen, r: 
         recipe=recipe,
         target=target,
         name=target.text(subject.classes.name) if isinstance(target, ClassTarget) else _callable_name(target),
-        score=float(seen.scores[t][i].detach()),
+        score=_number(seen.scores[t][i]),
         probability=seen.probabilities[t][i],
         raw=raw,
         placement=placement,
@@ -54,6 +55,12 @@ def _explanation(subject: Subject, photo: Photo, placement: Any, seen: Seen, r: 
         warnings=tuple(dict.fromkeys([*seen.notes[r][t][i], *_said_of(subject)])),
         signed=_signed(recipe, seen.maps[r][t][i]),
     )
+
+
+def _number(score: Tensor) -> float | None:
+    """None where nothing is scored."""
+    found = float(score.detach())
+    return None if isnan(found) else found
 
 
 def _said_of(subject: Subject) -> list[str]:

@@ -50,8 +50,8 @@ class Explanation:
     """Settled: the class is fixed."""
     name: str
     """What is explained, in words."""
-    score: float
-    """The target's value for the photo."""
+    score: float | None
+    """The target's value for the photo; None where there is no class, and the method needs none."""
     probability: float | None
     """Of the target's class; None where the target has none."""
     raw: NDArray[np.float32]

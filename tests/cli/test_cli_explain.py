@@ -444,3 +444,19 @@ def test_a_number_of_class_names_that_is_not_that_of_the_classes(run: Any, photo
         assert (said.code, said.out) == (2, "")
         assert said.err.startswith("heatlens: 3 class names for tiny, which has 4 classes. Expected a name for each")
         assert run(*command, "tiny", "--class-names", "none.txt").err.startswith("heatlens: an empty list of class")
+
+
+@pytest.mark.parametrize(("command", "name"), [("explain", "explanations"), ("locate", "boxes")])
+def test_a_method_that_knows_no_class_needs_none(run: Any, photos: list[Path], command: str, name: str) -> None:
+    trunk = ("-m", "timm/resnet10t", "--weights", "none", "--model-arg", "num_classes=0", "--size", 64)
+    said = run(command, photos[0], *trunk, "-M", "eigen_cam", "-M", "fem")
+    assert said.code == 0
+    assert said.out.splitlines()[0] == "photo0: no class scores"
+    found = json.loads(Path("heatlens-out", f"{name}.json").read_text())
+    assert [(r["target"], r["score"], r["probability"]) for r in found] == [
+        ({"index": None, "name": "no class"}, None, None)
+    ] * 2
+    if command == "locate":
+        assert {box["score"] for r in found for box in r["boxes"]} == {None}
+        assert run(command, photos[0], *trunk, "-M", "fem", "--format", "coco", "--format", "voc").code == 0
+    assert run(command, photos[0], *trunk, "-M", "grad_cam", "--out", "other").code == 2
