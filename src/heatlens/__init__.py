@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .ask import attribute, explain
     from .batches import FailedPhoto
     from .composing import compose
+    from .describing import Description, describe
     from .explanation import Explanation
     from .judge import measure
     from .metrics.truth import Truth
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Description": "describing",
     "Explanation": "explanation",
     "FailedPhoto": "batches",
     "Recipe": "recipe",
@@ -37,12 +39,14 @@ _HOME = {
     "attribute": "ask",
     "cam_head": "models",
     "compose": "composing",
+    "describe": "describing",
     "explain": "ask",
     "load": "models",
     "measure": "judge",
 }
 
 __all__ = [
+    "Description",
     "Explanation",
     "FailedPhoto",
     "HeatlensError",
@@ -52,6 +56,7 @@ __all__ = [
     "attribute",
     "cam_head",
     "compose",
+    "describe",
     "explain",
     "load",
     "measure",

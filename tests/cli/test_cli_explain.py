@@ -198,7 +198,7 @@ MISTAKES: list[tuple[list[Any], str]] = [
     (["--size", "big"], "--size 'big'"),
     (["--size", "0"], "at least 1"),
     (["--interpolation", "cubic"], "Close: bicubic"),
-    (["--class-names", "nosuch.txt"], "--class-names 'nosuch.txt'"),
+    (["--class-names", "nosuch.txt"], "classes='nosuch.txt': there is no such file"),
     (["--model-arg", "pad_type=same"], "pad_type for a model that is already built"),
     (["--weights", "gone.safetensors"], "no weights file 'gone.safetensors'"),
     (["--contour", "2"], ""),
@@ -443,7 +443,7 @@ def test_a_number_of_class_names_that_is_not_that_of_the_classes(run: Any, photo
         said = run(*command, "tiny", "--class-names", "three.txt")
         assert (said.code, said.out) == (2, "")
         assert said.err.startswith("heatlens: 3 class names for tiny, which has 4 classes. Expected a name for each")
-        assert run(*command, "tiny", "--class-names", "none.txt").err.startswith("heatlens: an empty list of class")
+        assert "the names 'none.txt': an empty list" in run(*command, "tiny", "--class-names", "none.txt").err
 
 
 @pytest.mark.parametrize(("command", "name"), [("explain", "explanations"), ("locate", "boxes")])

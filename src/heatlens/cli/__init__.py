@@ -9,6 +9,7 @@ from .. import __version__
 from ..errors import HeatlensError
 from .boxes import boxes
 from .classes import classes
+from .describe import describe
 from .evaluate import evaluate, table
 from .explain import explain
 from .layers import layers
@@ -25,7 +26,7 @@ def cli() -> None:
     """See where a vision model looks."""
 
 
-for command in (explain, locate, boxes, evaluate, table, methods, recipes, metrics, layers, models, classes):
+for command in (explain, locate, boxes, describe, evaluate, table, methods, recipes, metrics, layers, models, classes):
     cli.add_command(command)
 
 

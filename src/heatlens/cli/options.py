@@ -47,7 +47,7 @@ _MODEL_OPTIONS = (
     click.option(
         "--transparency", type=click.Choice(["white", "dropped"]), help="What transparent pixels show the model."
     ),
-    click.option("--class-names", metavar="FILE", help="Class names, one per line."),
+    click.option("--class-names", metavar="FILE", help="Class names, one per line; also as in Places or ImageNet."),
     click.option("--prefix-tokens", type=int, metavar="N", help="Class, distillation and register tokens."),
     click.option("--grid", metavar="HxW", help="Grid of the patch tokens."),
     click.option("--config", metavar="FILE", help="MMPretrain: the config file of the model."),
@@ -94,7 +94,7 @@ def load_options(options: dict[str, Any]) -> dict[str, Any]:
         "interpolation": options["interpolation"],
         "transparency": options["transparency"],
         "prefix_tokens": options["prefix_tokens"],
-        "classes": _lines(options["class_names"]),
+        "classes": options["class_names"],
     }
     given = {key: value for key, value in overrides.items() if value is not None}
     arguments = pairs("--model-arg", options["model_arg"])
@@ -171,15 +171,6 @@ def _numbers(name: str, text: str | None, kind: type) -> Any:
             f"--{name} {text!r}", "numbers such as 0.5 or 0.485,0.456,0.406, sizes such as 224 or 224x320"
         ) from None
     return found[0] if len(found) == 1 else found
-
-
-def _lines(path: str | None) -> list[str] | None:
-    if path is None:
-        return None
-    try:
-        return [line.strip() for line in Path(path).expanduser().read_text("utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadValue(f"--class-names {path!r}: {error}", "a text file with one name per line") from None
 
 
 def device_from(name: str) -> str:

@@ -10,6 +10,7 @@ from .. import models
 from ..errors import BadValue
 from ..measuring import Criterion, find_criterion
 from ..models import Subject
+from ..models.name_files import read_class_file
 from ..naming import recipe_in_full, recipe_name
 from ..parts import wanted
 from ..recipe import Recipe
@@ -35,6 +36,8 @@ class ModelRequest:
         file = Path(self.weights).expanduser() if self.weights else None
         digest = _sha256(file) if file is not None and file.is_file() else None
         options = {key: _plain(value) for key, value in self.options}
+        if isinstance(names := options.get("classes"), str):
+            options["classes"] = _sha256_of(repr(read_class_file(names)))
         return {"name": self.name, "model": self.model, "weights": digest or self.weights, "options": options}
 
 

@@ -1,11 +1,13 @@
 """Whatever a person holds -> a Subject."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from ..errors import BadValue, UnknownName, unknown
+from ..errors import BadValue, ModelUnavailable, UnknownName, unknown
 from . import bundled as _bundled
 from . import caffe as _caffe
 from . import foreign as _foreign
@@ -15,11 +17,14 @@ from . import torchvision as _torchvision
 from . import transformers as _transformers
 from .checkpoints import load_state
 from .class_names import check_at_once
+from .name_files import read_class_file
 from .overrides import OVERRIDES
 from .plain import plain, unwrapped
 from .quantised import with_what_it_lacks
 from .subject import Subject
 
+_FILES = (".safetensors", ".pt", ".pth", ".tar", ".bin", ".ckpt")
+"""How files of weights end."""
 _LIBRARIES: dict[str, Callable[[], list[str]]] = {
     "bundled": _bundled.names,
     "torchvision": _torchvision.names,
@@ -46,18 +51,39 @@ def load(model: "str | nn.Module | Subject", weights: Any = None, *, device: Any
     `"mmpretrain/NAME"` (config=FILE, cfg_options={…}), `"caffe/deploy.prototxt"`, a `.onnx`, `.pt2`
     or `.torchscript` file, any module, a program of torch.export, a Keras model (torch backend) or a Jittor module.
     weights: a file (safetensors, or torch loaded safely), torchvision's enum names, "none" for random; None: the
-    library's own.  Options named mean, std, size, resize, interpolation, classes, prefix_tokens, grid, layers, …
+    library's own.  classes: names, or a file of them, one per output, as many as a network for weights of your own is
+    built with.  Options named mean, std, size, resize, interpolation, classes, prefix_tokens, grid, layers, …
     override what the library declares; all others go to the model's constructor (`pad_type="same"`).
     Raises `UnknownName`, `ModelUnavailable`, `MissingExtra`.
     """
     overrides = {key: options.pop(key) for key in OVERRIDES if key in options}
-    subject = _subject(model, weights, options)
+    if isinstance(named := overrides.get("classes"), str | os.PathLike):
+        if not Path(named).expanduser().is_file():
+            raise BadValue(f"classes={str(named)!r}: there is no such file", "a list of names, or a file of them")
+        overrides["classes"] = read_class_file(named)
+    subject = _with_as_many(model, weights, options, overrides.get("classes"))
     if overrides:
         subject = subject.overridden(**overrides)
     subject = subject if device is None else subject.to(device)
     if overrides.get("classes") is not None and subject.reader is None:
         check_at_once(subject)
     return subject
+
+
+def _with_as_many(model: Any, weights: Any, options: dict[str, Any], classes: Any) -> Subject:
+    """The subject; a network that is built for weights of a person's own has an output for each name that they give."""
+    named = isinstance(model, str) and model.partition("/")[0] not in _NAMED.keys() - {"torchvision", "timm"}
+    own = weights == "none" or (isinstance(weights, str | os.PathLike) and Path(weights).suffix in _FILES)
+    built = named and own and model not in _bundled.names() and not _foreign.is_file(model)
+    if not built or classes is None or isinstance(classes, Mapping) or "num_classes" in options:
+        return _subject(model, weights, options)
+    try:
+        return _subject(model, weights, {**options, "num_classes": len(classes)})
+    except ModelUnavailable as error:
+        try:
+            return _subject(model, weights, options)  # a file that fits says how many classes there are
+        except ModelUnavailable:
+            raise error from None
 
 
 def subject_of(model: "str | nn.Module | Subject") -> Subject:
