@@ -85,7 +85,9 @@ def test_measured_with_crops(subject: heatlens.Subject, photos: list[Photo]) -> 
     assert [one[names[0]] for one in found] == [1.0] * 12
     assert [one[names[1]] for one in found] == [0.0] * 12
     for photo, truth, measured in zip(photos, true, found[::2], strict=True):
-        boxes = heatlens.explain(subject, photo, method="cam", target=truth.label, average="crops").boxes(pick="widest")
+        boxes = heatlens.explain(subject, photo, method="cam", target=truth.label, average="crops").boxes(
+            pick="widest", threshold=0.2
+        )
         x0, y0, x1, y1 = boxes[0]
         wide, high = min(x1, 60) - max(x0, 10), min(y1, 60) - max(y0, 10)
         common = max(wide, 0) * max(high, 0)

@@ -18,9 +18,7 @@ _ATTRIBUTES = 9
 @click.argument("photos", nargs=-1, required=True)
 @click.option("--model", "-m", metavar="NAME", default="bundled", show_default=True, help="As for heatlens explain.")
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, metavar="K", help="The K first classes.")
-@click.option(
-    "--kinds", metavar="FILE", help="What kind each class is of: IO_places365.txt says indoor, outdoor."
-)
+@click.option("--kinds", metavar="FILE", help="What kind each class is of: IO_places365.txt says indoor, outdoor.")
 @click.option(
     "--votes",
     type=click.IntRange(1),
