@@ -320,7 +320,23 @@ class TestHow:
         )
         assert both.raw.shape == (32, 32)
         assert both.recipe.layers == ("body.0", "relu")
-        assert both.label[1] == "hires_cam · body.0, relu"
+        assert both.label[1] == "hires_cam · body.0, relu · maximum"
+
+    def test_labels_tell_recipes_of_one_method_apart(self) -> None:
+        asked = [
+            heatlens.Recipe("eigen_cam", layers=("relu",)),
+            heatlens.Recipe("eigen_cam", (("centred", True),), ("relu",)),
+            heatlens.Recipe("eigen_cam", layers=("relu",), average="flips:factors=0.5+1"),
+            heatlens.Recipe("eigen_cam", layers=("body.0",)),
+            "fast",
+        ]
+        assert [e.label[1] for e in heatlens.explain(subject(), photo(32, 32), method=asked)] == [
+            "eigen_cam · relu",
+            "eigen_cam:centred=True · relu",
+            "eigen_cam · relu · flips:factors=0.5+1",
+            "eigen_cam · body.0",
+            "fast · relu, body.1",
+        ]
 
     def test_averages(self) -> None:
         plain, flipped = (

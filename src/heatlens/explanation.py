@@ -25,7 +25,7 @@ from .images import (
     seen,
     to_photo,
 )
-from .naming import recipe_in_full
+from .naming import combined, method_in_words, recipe_in_full
 from .notation import unit_range, unit_scale
 from .recipe import Recipe
 from .targets import Target
@@ -157,7 +157,7 @@ class Explanation:
         likely = "" if self.probability is None else f" · {self.probability:.1%}"
         layers = self.recipe.layers
         where = ", ".join(layers) if len(layers) < 4 else f"{len(layers)} layers"
-        return f"{self.name}{likely}", f"{self.method} · {where}"
+        return f"{self.name}{likely}", " · ".join([method_in_words(self.recipe), where, *combined(self.recipe)])
 
     def record(self) -> dict[str, Any]:
         """What `explanations.json` holds of it."""

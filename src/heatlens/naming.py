@@ -52,6 +52,17 @@ def unusual(recipe: Recipe) -> dict[str, str]:
     return said | {f.name: word(value, short=True) for f in others if (value := getattr(recipe, f.name)) != f.default}
 
 
+def method_in_words(recipe: Recipe) -> str:
+    """The method, with the settings that are not as usual: `eigen_cam:centred=True`."""
+    return _joined(recipe.entry.name, {key: said for key, said in unusual(recipe).items() if key.startswith(":")})
+
+
+def combined(recipe: Recipe) -> list[str]:
+    """What the recipe combines over, where that is not as usual: the fusion, the average."""
+    said = {} if recipe.parts else unusual(recipe)
+    return [said[key] for key in ("fuse", "average") if key in said]
+
+
 def counted(names: Sequence[str]) -> list[str]:
     """The names, with -2, -3 … behind those that were there before."""
     taken = set(names)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 from pycocotools.coco import COCO
 
@@ -37,7 +38,7 @@ ASKED: dict[str, Sequence[str]] = {
     "grad_cam-all-maximum-dog": ("--layers", "all", "--fuse", "maximum"),
     "grad_cam-flips-dog": ("--average", "flips"),
     "grad_cam-noise_samples_2_sigma_0.1-dog": ("--average", "noise:samples=2,sigma=0.1"),
-    "grad_cam-summing_eigen-dog": ("--set", "summing=eigen"),
+    "grad_cam_summing_eigen-dog": ("--set", "summing=eigen"),
     "fem-dog": ("--method", "fem"),
     "fast-dog": ("--recipe", "fast"),
     "size_16-grad_cam-dog": ("--size", "16"),
@@ -291,3 +292,27 @@ def test_relative_paths(tmp_path: Path, monkeypatch: Any) -> None:
 
     monkeypatch.setattr(os.path, "relpath", none)
     assert relative("b.png", ".") == (tmp_path / "b.png").as_posix()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(NotImplementedError("no flock"), 0), (PermissionError(13, "Permission denied"), 2)]
+)
+def test_where_there_is_no_lock_to_be_had(
+    run: Any, photos: list[Path], monkeypatch: Any, error: Any, code: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    said = run("locate", photos[0], "-m", "tiny", "--save", "none")
+    assert said.code == code
+    assert (OUT / "boxes.json").exists() is not bool(code)
+    assert ("boxes.json cannot be written: [Errno 13] Permission denied" in said.err) is bool(code)
+
+
+def test_lines_tell_maps_apart(run: Any, photos: list[Path]) -> None:
+    layers = ("--layers", "body.0", "--layers", "relu", "--fuse", "none")
+    said = run("explain", photos[0], "-m", "tiny", "-t", "dog", "-t", "cat", "-M", "fem", "-M", "grad_cam", *layers)
+    assert [line.split("  ")[1] for line in said.out.splitlines()[1:-1]] == [
+        f"{method} layers={layer}" for method in ("fem", "grad_cam") for layer in ("body.0", "relu") for _ in range(2)
+    ]

@@ -1,5 +1,6 @@
 """Files, folders and patterns name photos."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,15 @@ def test_a_picture_of_another_program_that_was_edited_is_a_photo(folder: Path) -
         assert not made_here(folder / f"theirs.{kind}")
     assert not made_here(folder / "gone.png")
     assert not made_here(folder)
+
+
+def test_a_folder_that_may_not_be_read_is_reported_beside_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    found = find_photos([folder / "a.png", folder / "deep"])
+    assert names(found) == ["a.png", "deep"]
+    with pytest.raises(BadPhoto, match="deep may not be read"):
+        read_photo(found[1])

@@ -45,7 +45,7 @@ def test_the_command_line(data: Any, tmp_path: Path, monkeypatch: Any, capsys: A
         assert inside(record["peak"], boxes[own])
         assert not inside(record["peak"], boxes[other])
         (file,) = record["files"]
-        with Image.open(tmp_path / file) as picture:
+        with Image.open(tmp_path / "out" / file) as picture:
             assert min(picture.size) > 300
 
 

@@ -54,15 +54,12 @@ class FileNames:
 
     def _words(self, explanation: "Explanation", layers: Sequence[str]) -> list[str]:
         """The method with its settings, then what methods share."""
-        from ..naming import unusual
+        from ..naming import combined, method_in_words
 
         recipe = explanation.recipe
         if recipe.parts:
             return [recipe.entry.name]
-        said = unusual(recipe)
-        settings = [f"{key[1:]}={value}" for key, value in said.items() if key.startswith(":")]
-        shared = [said[key] for key in ("fuse", "average") if key in said]
-        return ["-".join([recipe.entry.name, *settings]), *(["+".join(layers)] if layers else []), *shared]
+        return [method_in_words(recipe), *(["+".join(layers)] if layers else []), *combined(recipe)]
 
 
 def _shown(value: Any) -> str:

@@ -1,7 +1,8 @@
 """The JSON beside the pictures: every run adds its entries, and none loses another's."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +57,7 @@ class Records:
 
         if not self._new:
             return []
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.path.with_name(f".{self.path.name}.lock")):
+        with _alone(self.path):
             entries = {record.get("id", k): record for k, record in enumerate(self._read())}
             entries |= {record["id"]: self._with_older_files(record, entries) for record in self._new}
             save_json(self.path, list(entries.values()))
@@ -90,6 +90,23 @@ class Records:
     def _strange(self, why: str) -> BadValue:
         expected = "entries that heatlens wrote, to add to"
         return BadValue(f"{self.path}: {why}", expected, "Move the file away, or choose another --out")
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Nobody else writes the file meanwhile: a lock that dies with its process, where the file system has locks."""
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except NotImplementedError:
+        pass
+    except OSError as error:
+        raise BadValue(f"{path} cannot be written: {error}", "a folder to write in", "Choose another --out") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class CocoFile:

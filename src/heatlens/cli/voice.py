@@ -12,6 +12,7 @@ from ..errors import HeatlensError
 if TYPE_CHECKING:
     from ..engine.batching import Progress
     from ..explanation import Explanation
+    from ..recipe import Recipe
 
 _LONGEST = 40
 """A longer name of a target is cut."""
@@ -62,7 +63,8 @@ class Voice:
             self.say(click.style(f"{photo.name}: {warning}", fg="yellow"), err=True)
         seen = ", ".join(f"{name} {likely:.1%}" for name, likely in explanations[0].predictions)
         self.say(f"{photo.name}: {seen or 'no class scores'}")
-        rows = [(e.method, _cut(e.name), _peak(e), said) for e, said in zip(explanations, words, strict=True)]
+        methods = _told_apart(explanations)
+        rows = [(m, _cut(e.name), _peak(e), said) for m, e, said in zip(methods, explanations, words, strict=True)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             self.say("  " + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -84,6 +86,17 @@ class Voice:
 
 def _peak(explanation: "Explanation") -> str:
     return f"peak at {explanation.peak}" if explanation.has_peak else "no peak"
+
+
+def _told_apart(explanations: "Sequence[Explanation]") -> list[str]:
+    """The methods, and what several of one name differ in."""
+    from ..naming import told_apart
+
+    recipes: list[Recipe] = []
+    for e in explanations:
+        recipes += [e.recipe] if e.recipe not in recipes else []
+    names = told_apart(recipes)
+    return [names[recipes.index(e.recipe)] for e in explanations]
 
 
 def _cut(name: str) -> str:

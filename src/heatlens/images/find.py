@@ -71,7 +71,10 @@ def _is_several(source: str | os.PathLike[str]) -> bool:
 def _meant(pattern: str) -> list[Path]:
     path = Path(pattern).expanduser()
     if os.path.isdir(path):  # unlike Path's, never raises
-        return _photos(path.iterdir())
+        try:
+            return _photos(path.iterdir())
+        except OSError:
+            return [path]  # reading it says so
     if os.path.exists(path):  # before looking for wildcards: file names may contain brackets
         return [path]
     return _photos(map(Path, glob.glob(str(path), recursive=True)))

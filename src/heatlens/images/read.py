@@ -114,6 +114,8 @@ def _from_file(name: str) -> Photo:
         raise BadPhoto(f"{name} is an address on the network", "heatlens reads files", "Download it first")
     path = Path(name).expanduser()
     if os.path.isdir(path):  # unlike Path's, never raises
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise BadPhoto(f"The folder {path} may not be read", "", "Change its permissions")
         raise BadPhoto(f"{path} is a folder", "Expected a photo", "Name a file in it")
     try:
         with path.open("rb") as file:
