@@ -1,6 +1,8 @@
 """heatlens.explain: photos in, explanations out."""
 
+import copy
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +236,9 @@ class TestSeveral:
         assert isinstance(broken.error, BadPhoto)
         assert [f.photo for f in failed[::4]] == [photos[0], "gone.png", 7, photos[5]]
         assert str(failed[4].error).startswith("There is no file gone.png.")
+        twin = pickle.loads(pickle.dumps(copy.deepcopy(broken)))
+        assert (twin.photo, str(twin.error)) == (broken.photo, str(broken.error))
+        assert not hasattr(broken, "map")
         with pytest.raises(AttributeError, match=r"no 'save' of a photo that failed: FailedPhoto\(.*broken.png: "):
             broken.save("x.png")
         alone = heatlens.explain(subject(), photos[1], method="grad_cam", target="dog")

@@ -30,6 +30,8 @@ class FailedPhoto:
         return False
 
     def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_") or name in ("photo", "error"):  # asked for while a copy is being made
+            raise AttributeError(name)
         raise AttributeError(f"no {name!r} of a photo that failed: {self!r}")
 
     def __repr__(self) -> str:

@@ -228,3 +228,9 @@ def test_names_that_are_no_utf_8(run: Any, photos: list[Path]) -> None:
     assert records()[0]["photo"] == f"../{odd}"
     assert json.loads((OUT / "coco.json").read_text("utf-8"))["images"][0]["file_name"] == f"../{odd}"
     assert ElementTree.parse(OUT / "caf.xml").getroot().findtext("filename") == "caf\\udce9.png"
+
+
+def test_a_box_around_everything_is_said_to_be_one(run: Any, photos: list[Path]) -> None:
+    said = run("locate", photos[0], "-m", "tiny", "-t", "dog", "--threshold", "fixed:-1")
+    assert "boxes (3, 0, 27, 24), all that the model saw heatlens-out/" in said.out
+    assert "all that" not in run("locate", photos[0], "-m", "tiny", "-t", "dog", "--threshold", "0.7").out

@@ -9,10 +9,11 @@ from .records import CocoFile, Record, Records
 
 if TYPE_CHECKING:
     from ..explanation import Explanation
-    from ..images import Photo
+    from ..images import Box, Photo
     from ..localize import Finding
 
 _HOW = ("threshold", "pick", "refine", "min_probability")
+_EVERYTHING = 0.98
 KINDS = ("png", "heat", "none")
 _COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
 """Told apart with any eyes (Okabe & Ito, Color Universal Design, 2008); one per class, in the order of its finding."""
@@ -118,4 +119,11 @@ def _said(explanation: "Explanation", findings: "list[Finding]", files: list[Pat
     more = f" and {len(findings) - 3} more" if len(findings) > 3 else ""
     likely = explanation.probability
     nothing = "nothing found" if likely is None else f"nothing found, probability {_percent(likely)}"
-    return " ".join([f"boxes {shown}{more}" if findings else nothing, *map(str, files)])
+    everything = ", all that the model saw" if any(_covers(f.box, explanation) for f in findings) else ""
+    return " ".join([f"boxes {shown}{more}{everything}" if findings else nothing, *map(str, files)])
+
+
+def _covers(box: "Box", explanation: "Explanation") -> bool:
+    """Whether a box leaves nothing out, so that the map tells of no place."""
+    x0, y0, x1, y1 = box
+    return (x1 - x0) * (y1 - y0) >= _EVERYTHING * float(explanation.seen.sum())
