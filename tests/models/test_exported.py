@@ -89,19 +89,6 @@ def test_files_that_would_run_code_are_not_loaded(file: Path, tmp_path: Path) ->
             heatlens.load(str(changed(name, part, change)))
 
 
-def test_sample_inputs_that_are_objects_are_not_loaded(file: Path, tmp_path: Path) -> None:
-    import io
-
-    stream = io.BytesIO()
-    torch.save(Path("anything"), stream)
-    other = tmp_path / "sampled.pt2"
-    with zipfile.ZipFile(file) as old, zipfile.ZipFile(other, "w") as new:
-        for entry in old.namelist():
-            new.writestr(entry, stream.getvalue() if "/sample_inputs/" in entry else old.read(entry))
-    with pytest.raises(ModelUnavailable, match="sample_inputs"):
-        heatlens.load(str(other))
-
-
 def test_damaged_and_absent_files(tmp_path: Path) -> None:
     for name in ("x.pt2", "x.ts"):
         with pytest.raises(ModelUnavailable, match="no model file"):

@@ -57,6 +57,7 @@ _MODEL_OPTIONS = (
         metavar="KEY=VAL …",
         help="MMPretrain: model.head.num_classes=3, KEY=a,b, KEY=[(a,b)] …",
     ),
+    click.option("--trust", is_flag=True, help="MMPretrain: run a config that is a program, if you know its author."),
     click.option("--model-arg", multiple=True, metavar="KEY=VALUE", help="Argument of the model, e.g. pad_type=same."),
     click.option(
         "--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one."
@@ -98,6 +99,8 @@ def load_options(options: dict[str, Any]) -> dict[str, Any]:
     }
     given = {key: value for key, value in overrides.items() if value is not None}
     arguments = pairs("--model-arg", options["model_arg"])
+    if options["trust"]:
+        given["trust"] = True
     if options["config"]:
         given["config"] = options["config"]
     if options["cfg_options"]:

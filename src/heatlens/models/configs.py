@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
-from ..errors import BadValue, ModelUnavailable, unknown
+from ..errors import BadValue, HeatlensError, ModelUnavailable, unknown
 from ..optional import require
 from .building import first_line
+from .config_files import check_types, read_values
 
 ENDINGS = (".py", ".yaml", ".yml", ".json")
 
@@ -31,10 +32,11 @@ def names() -> list[str]:
     return list(library().list_models(task="Image Classification"))
 
 
-def read_config(name: str, config: Any) -> tuple[Any, str | None]:
+def read_config(name: str, config: Any, *, trust: bool = False) -> tuple[Any, str | None]:
     """The config of a name of the zoo or in a file, and where its published weights are.
 
-    A config file is Python, and reading it runs it.  Raises `UnknownName`, `ModelUnavailable`, `BadValue`.
+    A file is read and not run, and its types are names in MMPretrain's registries, unless `trust` says otherwise.
+    Raises `UnknownName`, `ModelUnavailable`, `BadValue`.
     """
     mmpretrain, kind = library(), require("mmengine.config").Config
     if isinstance(config, kind):
@@ -48,8 +50,14 @@ def read_config(name: str, config: Any) -> tuple[Any, str | None]:
     if not file.is_file():
         raise ModelUnavailable(f"no config file {str(file)!r}", f"a config of MMPretrain ({', '.join(ENDINGS)})")
     try:
-        return kind.fromfile(file), None
-    except Exception as error:  # a config is a program, and can fail as one
+        if trust:
+            return kind.fromfile(file), None
+        said = read_values(file, Path(mmpretrain.__file__).parent / ".mim" / "configs")
+        check_types(said)
+        return kind(said), None
+    except HeatlensError:
+        raise
+    except Exception as error:  # a config can be a program, and fail as one
         raise BadValue(f"{file.name} cannot be read as a config: {first_line(error)}", "one of MMPretrain") from error
 
 

@@ -1,35 +1,27 @@
 """Networks that left Python: programs of `torch.export` keep their modules, TorchScript only images and outputs."""
 
-import re
 from dataclasses import replace
-from io import BytesIO
-from json import loads
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
-from zipfile import BadZipFile, ZipFile
 
 import torch
 from torch import Tensor, nn
 
 from ..engine.batching import one_at_a_time
-from ..errors import BadValue, ModelUnavailable
+from ..errors import BadValue, HeatlensError, ModelUnavailable
 from ..images import Preprocessing
+from .archives import check_sizes
 from .building import first_line
 from .lacking import PICTURES, Lacking
 from .layouts import Reading
 from .plain import patch_stride
+from .programs import read_program
+from .scripts import read_script
 from .subject import Subject
 
 _SCRIPT = (".ts", ".torchscript")
 ENDINGS = (".pt2", *_SCRIPT)
 """What the names of such files end in."""
-_EXPRESSION = re.compile(r'"expr_str"\s*:\s*"((?:[^"\\]|\\.)*)"')
-_FORMULA = re.compile(r"(?:\w+|'\w+'|[\s+\-*/(),<>=])*")
-_CALLS = frozenset({"", "Symbol", "Integer", "Rational", "Add", "Mul", "Pow", "Max", "Min", "Mod", "PythonMod"}) | {
-    "FloorDiv", "CeilDiv", "CleanDiv", "IntTrueDiv", "FloorToInt", "CeilToInt", "TruncToInt", "ModularIndexing"
-}  # fmt: skip
-"""What a size in a program may be made of; torch.export evaluates it as Python."""
 
 
 def from_file(path: str | Path) -> Subject:
@@ -37,12 +29,14 @@ def from_file(path: str | Path) -> Subject:
     file = Path(path).expanduser()
     if not file.is_file():
         raise ModelUnavailable(f"no model file {str(path)!r}", f"a file that ends in {' or '.join(ENDINGS)}")
+    check_sizes(file)
     try:
-        if file.suffix in _SCRIPT:
-            return scripted(torch.jit.load(str(file), map_location="cpu"), file.name)  # type: ignore[no-untyped-call]
-        _check_plain(file)
-        return program(torch.export.load(file), file.name)
-    except (RuntimeError, BadZipFile, OSError, ValueError, KeyError) as error:
+        if file.suffix.lower() in _SCRIPT:
+            return scripted(read_script(file), file.name)
+        return program(read_program(file), file.name)
+    except HeatlensError:
+        raise
+    except Exception as error:  # torch's readers raise anything at what they do not understand
         raise ModelUnavailable(f"{file.name} cannot be read: {first_line(error)}", "an undamaged file") from None
 
 
@@ -102,37 +96,3 @@ class Unseen(nn.Module):
 
 def _inputs(exported: torch.export.ExportedProgram) -> tuple[str, ...]:
     return tuple(name for name in exported.graph_signature.user_inputs if isinstance(name, str))
-
-
-def _check_plain(file: Path) -> None:
-    """Only tensors, and a graph of operations: nothing that torch.export would unpickle, compile or evaluate."""
-    with ZipFile(file) as archive:
-        for name in archive.namelist():
-            if "/data/" in name and name.endswith("_config.json"):
-                entries = loads(archive.read(name)).get("config", {}).values()
-                plain = all(not e.get("use_pickle") and "_obj" not in e.get("path_name", "") for e in entries)
-            elif name.endswith((".pt", ".pkl")):
-                plain = "/sample_inputs/" in name and _tensors_only(archive.read(name))
-            else:
-                plain = "/aotinductor/" not in name
-                plain &= not name.endswith(".json") or _only_formulas(archive.read(name).decode("utf-8"))
-            if not plain:
-                raise ModelUnavailable(
-                    f"{file.name} holds objects or compiled code in {name}, which heatlens does not load",
-                    "a program of operations and tensors",
-                    "save it again with torch.export.save",
-                )
-
-
-def _only_formulas(program: str) -> bool:
-    sizes = _EXPRESSION.findall(program)
-    calls = {call for size in sizes for call in re.findall(r"(\w*)\s*\(", size)}
-    return calls <= _CALLS and all(_FORMULA.fullmatch(size) and "__" not in size for size in sizes)
-
-
-def _tensors_only(content: bytes) -> bool:
-    try:
-        torch.load(BytesIO(content), weights_only=True)
-    except UnpicklingError:
-        return False
-    return True

@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ from urllib.parse import urlparse
 import torch
 from torch import Tensor, nn
 
-from ..errors import BadValue, ModelUnavailable
+from ..errors import BadValue, HeatlensError, ModelUnavailable
 from ..optional import require
 from ..targets import Classes, Meaning
-from .building import first_line, unavailable
+from .building import bounded, check_parameters, first_line, unavailable
 from .checkpoints import fill
 from .configs import declared_classes, read_config
 from .configs import names as names
@@ -30,17 +31,24 @@ _HASH = re.compile(r"-([0-9a-f]{8,64})$")
 
 
 def mmpretrain(
-    name: str, weights: Any = None, config: Any = None, cfg_options: Mapping[str, Any] | None = None, **arguments: Any
+    name: str,
+    weights: Any = None,
+    config: Any = None,
+    cfg_options: Mapping[str, Any] | None = None,
+    trust: bool = False,
+    **arguments: Any,
 ) -> Subject:
     """name: of the zoo, or a config file; `config`, if given, is the file, and the name only a name.
 
     cfg_options: {"model.head.num_classes": 3, …} instead of what the config says; arguments: of its `model`.
-    weights: None (the zoo's), a file (also one that a Runner wrote), or "none" (random).  A config file is Python, and
-    reading it runs it.
+    weights: None (the zoo's), a file (also one that a Runner wrote), or "none" (random).
+    trust: run a config file that is a program, and import what it names; else it is only read.
     """
     called = f"mmpretrain/{name}".rstrip("/")
-    said, published = read_config(name, config)
+    said, published = read_config(name, config, trust=trust)
     given = {**(cfg_options or {}), **({"model": arguments} if arguments else {})}
+    if published is None:  # a file, which can say anything
+        _rehearse(said.copy(), given, called)
     model = _built(said, given, called)
     if weights == "none":
         return from_module(model, called)
@@ -91,7 +99,10 @@ def _built(config: Any, given: dict[str, Any], called: str) -> nn.Module:
     if "model" not in config:
         raise BadValue(f"the config of {called} has no model", "a config of MMPretrain")
     try:
-        model = _build(config, given)
+        with bounded(called):
+            model = _build(config, given)
+    except HeatlensError:
+        raise
     except Exception as error:  # whatever a network's constructor raises
         told = ", ".join(f"{key}={value!r}" for key, value in given.items())
         raise BadValue(
@@ -103,6 +114,13 @@ def _built(config: Any, given: dict[str, Any], called: str) -> nn.Module:
     made: Any = model
     made._config, made._dataset_meta = config, {"classes": declared_classes(config)[0]}
     return model.eval()
+
+
+def _rehearse(config: Any, given: dict[str, Any], called: str) -> None:
+    """Raise `ModelUnavailable` for a network of more numbers than the limit, before any of them is made."""
+    with suppress(Exception), bounded(called, rehearsed=True) as counted:
+        _build(config, given)
+    check_parameters(counted.made, called)
 
 
 def _build(config: Any, given: dict[str, Any]) -> nn.Module:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import BadValue, ModelUnavailable
 from ..optional import require
+from .archives import check_sizes
 from .building import first_line
 
 Sizes = tuple[int, ...]
@@ -17,6 +18,7 @@ def read_graph(path: str | Path) -> Any:
     file = Path(path).expanduser()
     if not file.is_file():
         raise ModelUnavailable(f"no ONNX file {str(path)!r}", "a .onnx file")
+    check_sizes(file)
     try:
         model = onnx.load(str(file))
         model = require("onnx.inliner").inline_local_functions(model) if model.functions else model

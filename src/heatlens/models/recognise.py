@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import BadValue, ModelUnavailable, UnknownName, unknown
+from ..errors import BadValue, HeatlensError, ModelUnavailable, UnknownName, unknown
 from . import bundled as _bundled
 from . import caffe as _caffe
 from . import foreign as _foreign
@@ -15,6 +15,7 @@ from . import mmpretrain as _mmpretrain
 from . import timm as _timm
 from . import torchvision as _torchvision
 from . import transformers as _transformers
+from .building import first_line
 from .checkpoints import load_state
 from .class_names import check_at_once
 from .name_files import read_class_file
@@ -43,7 +44,9 @@ _NAMED: dict[str, Callable[..., Subject]] = {
 """What makes the subject of `LIBRARY/NAME`."""
 
 
-def load(model: "str | nn.Module | Subject", weights: Any = None, *, device: Any = None, **options: Any) -> Subject:
+def load(
+    model: "str | nn.Module | Subject", weights: Any = None, *, device: Any = None, trust: bool = False, **options: Any
+) -> Subject:
     """A model by name or as it is -> a `Subject` that can be explained.
 
     model: `"bundled"` (ships with heatlens), `"torchvision/NAME"`, `"timm/NAME"`, a bare name of either,
@@ -54,9 +57,12 @@ def load(model: "str | nn.Module | Subject", weights: Any = None, *, device: Any
     library's own.  classes: names, or a file of them, one per output, as many as a network for weights of your own is
     built with.  Options named mean, std, size, resize, interpolation, classes, prefix_tokens, grid, layers, …
     override what the library declares; all others go to the model's constructor (`pad_type="same"`).
+    trust: run an MMPretrain config that is a program; without it nothing in a file is ever run.
     Raises `UnknownName`, `ModelUnavailable`, `MissingExtra`.
     """
     overrides = {key: options.pop(key) for key in OVERRIDES if key in options}
+    if trust and str(model).partition("/")[0] == "mmpretrain":
+        options["trust"] = True
     if isinstance(named := overrides.get("classes"), str | os.PathLike):
         if not Path(named).expanduser().is_file():
             raise BadValue(f"classes={str(named)!r}: there is no such file", "a list of names, or a file of them")
@@ -135,6 +141,21 @@ def _module(model: nn.Module) -> Subject:
 
 
 def _named(name: str, weights: Any, options: dict[str, Any]) -> Subject:
+    """What the name says; whatever a damaged file makes a library raise becomes one line about that file."""
+    try:
+        return _by_name(name, weights, options)
+    except HeatlensError:
+        raise
+    except Exception as error:
+        files = [x for x in (options.get("config"), weights, name) if isinstance(x, str | Path) and Path(x).is_file()]
+        if not files:
+            raise
+        raise ModelUnavailable(
+            f"{Path(files[0]).name} cannot be used: {first_line(error)}", "an undamaged file of this kind of model"
+        ) from error
+
+
+def _by_name(name: str, weights: Any, options: dict[str, Any]) -> Subject:
     if name in _bundled.names():
         return _bundled.bundled(name, weights, **options)
     library, slash, rest = name.partition("/")

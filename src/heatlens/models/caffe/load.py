@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ...errors import BadValue, ModelUnavailable
 from ...images import Preprocessing
 from ...images.geometry import Channels
+from ..building import check_parameters
 from ..subject import Subject
 from .network import CaffeNet
 from .prototxt import read_prototxt
@@ -36,6 +37,7 @@ def caffe(
     """
     file = Path(path).expanduser()
     model = CaffeNet(read_prototxt(file), file.name)
+    check_parameters(sum(t.numel() for t in model.state_dict().values()), file.name)
     model.to_empty(device="cpu")
     _randomise(model)
     if weights is None:

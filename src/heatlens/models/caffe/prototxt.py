@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ModelUnavailable
+from ..archives import at_most
 
 Message = dict[str, list[Any]]
 """Field -> its values in order: numbers, truth values, text, names of enumerations, or messages."""
 
 _TOKEN = re.compile(r"""\#[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[{}<>\[\]:;,]|[^\s{}<>\[\]:;,#"']+|\S""")
+_DEEPEST = 60
 _CLOSES = {"{": "}", "<": ">"}
 _WORDS = {"true": True, "false": False}
 
@@ -21,6 +23,8 @@ _WORDS = {"true": True, "false": False}
 def read_prototxt(path: Path) -> Message:
     """The message that a text file holds; `ModelUnavailable` says the line where it cannot be read."""
     try:
+        size = path.stat().st_size
+        at_most("HEATLENS_MAX_TEXT_BYTES", size, f"{path.name} has {{}} bytes")
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelUnavailable(f"no prototxt {str(path)!r} that can be read", "a text file of Caffe") from error
@@ -42,9 +46,11 @@ class _Tokens:
         self.next: str = next(self._found, "")
 
     def _split(self, text: str) -> Iterator[str]:
+        counted = 0
         for match in _TOKEN.finditer(text):
             if match[0][0] not in "#;,":
-                self.line = text.count("\n", 0, match.start()) + 1
+                self.line += text.count("\n", counted, match.start())
+                counted = match.start()
                 yield match[0]
 
     def take(self) -> str:
@@ -56,29 +62,33 @@ class _Tokens:
         return ModelUnavailable(f"{self.name}, line {self.line}: {got}", expected)
 
 
-def _message(tokens: _Tokens, end: str) -> Message:
+def _message(tokens: _Tokens, end: str, depth: int = 0) -> Message:
+    if depth > _DEEPEST:
+        raise tokens.wrong("messages in each other without end", f"at most {_DEEPEST}")
     found: Message = {}
     while tokens.next != end:
         key = tokens.take()
         if not key.isidentifier():
             raise tokens.wrong(f"{key!r}" if key else "the file ends too early", "the name of a field, or its end")
         colon = tokens.next == ":" and bool(tokens.take())
-        found.setdefault(key, []).extend(_values(tokens, key, colon))
+        found.setdefault(key, []).extend(_values(tokens, key, colon, depth + 1))
     tokens.take()
     return found
 
 
-def _values(tokens: _Tokens, key: str, colon: bool) -> list[Any]:
+def _values(tokens: _Tokens, key: str, colon: bool, depth: int) -> list[Any]:
     if tokens.next in _CLOSES:
-        return [_message(tokens, _CLOSES[tokens.take()])]
+        return [_message(tokens, _CLOSES[tokens.take()], depth)]
     if not colon:
         raise tokens.wrong(f"{key!r} has no value", "a colon and a value, or a message in braces")
     if tokens.next != "[":
         return [_scalar(tokens)]
     tokens.take()
+    if depth > _DEEPEST:
+        raise tokens.wrong("lists in each other without end", f"at most {_DEEPEST}")
     values = []
     while tokens.next != "]":
-        values += _values(tokens, key, True)
+        values += _values(tokens, key, True, depth + 1)
     tokens.take()
     return values
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ...errors import ModelUnavailable
+from ..archives import check_sizes
 
 _LAYER_FIELDS = {2: (4, 6), 100: (1, 7)}
 """Field of the network -> the fields of a layer: its name, its blobs."""
@@ -47,6 +48,7 @@ def read_blob(path: Path) -> Tensor:
 @contextmanager
 def _opened(path: Path, expected: str) -> Iterator[memoryview]:
     try:
+        check_sizes(path)
         yield memoryview(path.read_bytes())
     except OSError as error:
         raise ModelUnavailable(f"no file {str(path)!r} that can be read", expected) from error
