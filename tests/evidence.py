@@ -203,9 +203,9 @@ class Evidence:
     def propagated(self, name: str, **options: float) -> Any:
         _ = self.activations  # made by the network as it is
         if name == "attention":
-            return [R.detach() for R in self._attention_relevance()]
-        if name == "attn_lrp":
-            return self._attn_lrp(**options).detach()
+            return [R.detach() for R in self._attention_relevance(**options)]
+        if name in ("attn_lrp", "cp_lrp", "libra"):
+            return self._modified(name, **options).detach()
         with torch.enable_grad(), rule(name):
             found = {"guided": self._guided, "rescale": self._rescaled, "relevance": self._relevant}[name]()
         return found if self.images.requires_grad else found.detach()
@@ -230,15 +230,17 @@ class Evidence:
         start[torch.arange(len(start)), list(self.classes)] = 1
         return torch.autograd.grad(logits, leaf, start, create_graph=True, materialize_grads=True)[0]
 
-    def _attention_relevance(self) -> list[Tensor]:
+    def _attention_relevance(self, rule: str, gamma: float) -> list[Tensor]:
         """Anything that is linear in the score will do: the rules themselves are the engine's."""
-        return [slope * 0.5 for slope in self.attention_gradients("score")]
+        factor = {"attn_lrp": 0.5 + gamma, "paper": -0.5}[rule]
+        return [slope * factor for slope in self.attention_gradients("score")]
 
-    def _attn_lrp(self, gamma: float, conv_gamma: float) -> Tensor:
+    def _modified(self, rule: str, gamma: float = 0.0, conv_gamma: float = 0.0) -> Tensor:
         """Shares of the images in the score, gammas thrown in: the rules themselves are the engine's."""
         leaf = self.images.detach().requires_grad_()
         (slope,) = torch.autograd.grad(self.scores(self.body(leaf)).sum(), leaf)
-        return leaf * (slope + gamma * slope.clamp(min=0) + conv_gamma * slope.clamp(max=0))
+        own = {"attn_lrp": 1.0, "cp_lrp": 0.5, "libra": 2.0}[rule]
+        return leaf * (own * slope + gamma * slope.clamp(min=0) + conv_gamma * slope.clamp(max=0))
 
     # the same question in other words
 

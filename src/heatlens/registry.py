@@ -28,7 +28,7 @@ EVIDENCE = MappingProxyType(
         "gradients_with": "gradients_with(vary, count) -> the mean over k of dy/dA at vary(A_i, k): (n, c, *space)",
         "curvature": "curvature(V) -> the Hessian of y with respect to A, times V: (n, c, *space)",
         "full_gradients": "full_gradients(images=X) -> X * dy/dX, then b * dy/dz of every layer z = ... + b",
-        "propagated": "propagated(rule) -> the score sent back under another rule than the derivative's",
+        "propagated": "propagated(rule, ...) -> the score sent back under another rule than the derivative's",
         "attention": "Att_l, what every block of a transformer attends to, and how its tokens lie on the image",
         "attention_gradients": "attention_gradients(of) -> dy/dAtt_l of every block, or ds_l/dAtt_l of its own score",
     }

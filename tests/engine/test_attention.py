@@ -1,6 +1,7 @@
 """Attention written out: the same outputs, the same probabilities, the model untouched; LRP through transformers."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 
 import heatlens
 from heatlens.engine import rules
-from heatlens.engine.attended import AttendedPass, relevances
+from heatlens.engine.attended import AttendedPass
 from heatlens.engine.attending import attending
+from heatlens.engine.attention_relevance import carried, multiplied
 from heatlens.engine.evaluating import evaluating
 from heatlens.engine.inputs import Inputs
 from heatlens.engine.scene import Options, Scene
@@ -298,15 +300,11 @@ class Block(nn.Module):
         return self.head(self.attends(self.patch(x).flatten(2).mT)[:, 0])
 
 
-def sent_back(model: nn.Module, images: Tensor, rule: Callable[[], Any], of_score: bool) -> tuple[list[Tensor], Tensor]:
-    with evaluating(model):
-        return relevances(looked(model, images), [Logit(1)], rule, of_score=of_score)
-
-
 @pytest.mark.parametrize("fused", [False, True])
 def test_transformer_relevance_by_hand(fused: bool) -> None:
     model, images = Block(fused).double().eval(), torch.rand(1, 1, 3, 3, dtype=torch.float64)
-    ((R,), _) = sent_back(model, images, rules.transformer, of_score=False)
+    with evaluating(model):
+        (R,) = carried(looked(model, images), [Logit(1)], rules.transformer)
     x = model.patch(images).flatten(2).mT[0].detach()
     q, k, v = model.qkv(x).detach().chunk(3, 1)
     A = (q @ k.T * 0.5).softmax(1)
@@ -324,65 +322,20 @@ def test_transformer_relevance_by_hand(fused: bool) -> None:
     torch.testing.assert_close(R[0, 0], expected)
 
 
-@pytest.mark.parametrize("gamma", [0.0, 0.3])
-def test_attn_lrp_by_hand(gamma: float) -> None:
-    """Dense layers, sums, products and the softmax, from the score to the image."""
-    model, images = Block(True).double().eval(), torch.rand(1, 1, 3, 3, dtype=torch.float64)
-    (_, found) = sent_back(model, images, lambda: rules.attn_lrp(gamma, 0.1), of_score=True)
-    x = model.patch(images).flatten(2).mT[0].detach()
-    qkv = model.qkv(x).detach()
-    q, k, v = qkv.chunk(3, 1)
-    A = (q @ k.T * 0.5).softmax(1)
-    out, S = A @ v, q @ k.T
-    z = (x + out)[:1]
-    y = model.head(z).detach()
-    R = torch.zeros_like(y)
-    R[0, 1] = y[0, 1]
-    R = _dense(R, z, model.head.weight.detach(), model.head.bias.detach(), gamma)
-    s = R / z
-    R_x = torch.zeros_like(x)
-    R_x[0] += (s * x[:1])[0]
-    R_out = torch.zeros_like(out)
-    R_out[0] = (s * out[:1])[0]
-    ratio = R_out / out
-    R_A, R_v = A * (ratio @ v.T) / 2, v * (A.T @ ratio) / 2
-    logits = 0.5 * S
-    R_S = logits * (R_A - A * R_A.sum(1, keepdim=True))
-    ratio = R_S / S
-    R_q, R_k = q * (ratio @ k) / 2, k * (ratio.T @ q) / 2
-    R_x += _dense(torch.cat([R_q, R_k, R_v], 1), x, model.qkv.weight.detach(), model.qkv.bias.detach(), gamma)
-    pixels = images.reshape(9, 1)
-    expected = _dense(R_x, pixels, model.patch.weight.detach().reshape(4, 1), torch.zeros(4, dtype=x.dtype), 0.1)
-    torch.testing.assert_close(found.reshape(9), expected[:, 0])
-
-
-def _dense(R: Tensor, x: Tensor, W: Tensor, b: Tensor, gamma: float) -> Tensor:
-    """The gamma rule summand by summand: those of the output's own sign count 1 + gamma times."""
-    out = torch.zeros_like(x)
-    z = x @ W.T + b
-    for row in range(len(x)):
-        for j in range(len(W)):
-            sign = float(z[row, j].sign())
-            parts = [float(W[j, i] * x[row, i]) for i in range(x.shape[1])]
-            parts = [p * (1 + gamma) if p * sign > 0 else p for p in parts]
-            bias = float(b[j]) * (1 + gamma if float(b[j]) * sign > 0 else 1)
-            for i, part in enumerate(parts):
-                out[row, i] += part / (sum(parts) + bias) * float(R[row, j])
-    return out
-
-
-def test_attn_lrp_without_gamma_is_complete_where_nothing_is_constant() -> None:
-    """With no biases and a linear path, what arrives at the image is the score."""
-    model, images = Block(True).double().eval(), torch.rand(1, 1, 3, 3, dtype=torch.float64)
-    with torch.no_grad():
-        model.qkv.bias.zero_()
-        model.head.bias.zero_()
-        model.qkv.weight[:8].zero_()  # every token attends to all alike
-    (_, found) = sent_back(model, images, lambda: rules.attn_lrp(0.0, 0.0), of_score=True)
-    # half of the attention's share goes to the attention itself, and ends there
-    x = model.patch(images).flatten(2).mT[0]
-    direct, through = model.head(x[0])[1], model.head(x.mean(0) @ model.qkv.weight[8:].T)[1]
-    torch.testing.assert_close(found.sum(), (direct + through / 2).detach())
+@pytest.mark.parametrize("fused", [False, True])
+def test_relevance_of_attention_as_attention_times_gradient(fused: bool) -> None:
+    """Without gamma: the derivative of a head that is linear in the tokens, half of it at Att v."""
+    model, images = Block(fused).double().eval(), torch.rand(2, 1, 3, 3, dtype=torch.float64)
+    with evaluating(model):
+        (R,) = multiplied(looked(model, images), [Logit(1), Logit(0)], partial(rules.modified, "attn_lrp"))
+    for i, c in enumerate((1, 0)):
+        x = model.patch(images[i : i + 1]).flatten(2).mT[0].detach()
+        q, k, v = model.qkv(x).detach().chunk(3, 1)
+        A = (q @ k.T * 0.5).softmax(1)
+        expected = torch.zeros(9, 9, dtype=torch.float64)
+        for j in range(9):
+            expected[0, j] = float(A[0, j]) * sum(float(model.head.weight[c, d] * v[j, d]) for d in range(4)) / 2
+        torch.testing.assert_close(R[i, 0], expected)
 
 
 # the model is left as it was found

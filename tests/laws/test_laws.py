@@ -213,7 +213,7 @@ def test_the_device_follows(entry: Entry) -> None:
                 [pictures(i, torch.arange(count, device="cuda")).flatten(1).sum(1) for i in range(len(X))]
             ),
             "full_gradients": lambda images=X: [images, A, A[:, :, 0, 0]],
-            "propagated": lambda rule, **_: {"guided": X, "attn_lrp": X, "attention": [Att, Att]}.get(rule, A),
+            "propagated": lambda what, **_: {"guided": X, "attn_lrp": X, "attention": [Att, Att]}.get(what, A),
             "attention": Attention(
                 (Att, Att), (A.flatten(2).mT,) * 2, (q, q), q, Att[:, 0, 0], lambda z: z.mT[..., None]
             ),

@@ -79,8 +79,10 @@ def generic_attention(e: Evidence, n: int) -> Map:
 
 
 @oracle("transformer_attribution")
-def transformer_attribution(e: Evidence, n: int) -> Map:
-    relevance = [R[n].numpy() for R in e.propagated("attention")]
+@oracle("transformer_attribution", gamma=1.0)
+@oracle("transformer_attribution", rule="paper")
+def transformer_attribution(e: Evidence, n: int, rule: str = "attn_lrp", gamma: float = 0.25) -> Map:
+    relevance = [R[n].numpy() for R in e.propagated("attention", rule=rule, gamma=gamma)]
     C: Matrix | None = None
     for slope, R in zip(slopes_of(e, n), relevance, strict=True):
         tokens = R.shape[1]
@@ -130,8 +132,11 @@ def grad_eclip(e: Evidence, n: int, loosened: bool = True) -> Map:
 @oracle("attn_lrp")
 @oracle("attn_lrp", gamma=0.5)
 @oracle("attn_lrp", conv_gamma=0.0)
-def attn_lrp(e: Evidence, n: int, gamma: float = 0.05, conv_gamma: float = 0.25) -> Map:
-    R = e.propagated("attn_lrp", gamma=gamma, conv_gamma=conv_gamma)[n].numpy()
+@oracle("attn_lrp", rule="cp_lrp")
+@oracle("attn_lrp", rule="libra")
+def attn_lrp(e: Evidence, n: int, rule: str = "attn_lrp", gamma: float = 0.25, conv_gamma: float = 1.0) -> Map:
+    gammas = {} if rule == "libra" else {"gamma": gamma, "conv_gamma": conv_gamma}
+    R = e.propagated(rule, **gammas)[n].numpy()
     out = np.zeros(R.shape[1:])
     for colour in R:
         for p in np.ndindex(*out.shape):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..attention import Attention
 from ..errors import EvidenceMissing, ScoreIndifferent
-from ..targets import Target, described, logits_of, score_each, with_logits
+from ..targets import Target, described, score_each
 from ..trees import Tree, close
 from .attending import Attended, attending
 from .derivatives import gradients, precise
@@ -34,7 +34,7 @@ class AttendedPass:
                 "attention by torch's own functions",
                 "Use layer_cam or recipro_cam",
             )
-        self.blocks = _blocks(found, scene)
+        self.blocks = blocks_over_the_image(found, scene)
         count = self.blocks[-1].outputs.shape[-2]
         self.layout = scene.read_layout("attention", torch.empty(len(self.images), count, 1), self.images)
 
@@ -108,7 +108,7 @@ class AttendedPass:
         return precise(x.reshape(len(self.images), -1, *x.shape[-2:]))
 
 
-def _blocks(found: list[Attended], scene: Scene, batch: int | None = None) -> list[Attended]:
+def blocks_over_the_image(found: list[Attended], scene: Scene, batch: int | None = None) -> list[Attended]:
     """The blocks that attend over all tokens of one grid, the last of them.  One query alone is a pooling."""
     while found and found[-1].outputs.shape[-2] == 1:
         found.pop()
@@ -151,49 +151,27 @@ def _of_image(blocks: list[Attended], image: int, batch: int, mean: bool) -> Ten
 
 
 def run_attended(
-    scene: Scene, inputs: Inputs, rule: AbstractContextManager[Any] | None = None
+    scene: Scene,
+    inputs: Inputs,
+    rule: AbstractContextManager[Any] | None = None,
+    run: Callable[[nn.Module, Inputs], Tree] | None = None,
 ) -> tuple[Tensor, Tree, list[Attended]]:
-    """Images, outputs and attentions of a pass that can be differentiated from the images on, under a rule or none."""
+    """Images, outputs and attentions of a pass that can be differentiated from the images on, under a rule or none.
+
+    run: another way to run the model than as it is, in the precision that was asked for.
+    """
     kept = scene.options.differentiable and inputs.images.requires_grad
     images = inputs.images if kept else inputs.images.detach().requires_grad_()
     with ExitStack() as stack:
         stack.enter_context(torch.enable_grad())
-        stack.enter_context(nullcontext() if rule else scene.precisely())  # shares do not survive coarse rounding
-        if not scene.options.differentiable:
+        stack.enter_context(nullcontext() if run else scene.precisely())
+        if rule or not scene.options.differentiable:
             stack.enter_context(frozen(scene.model))  # what needs a gradient is then what depends on the images
         stack.enter_context(rule or nullcontext())
         found = stack.enter_context(attending(scene.model))
-        outputs = inputs.showing(images * 1).run(scene.model)
+        shown = inputs.showing(images * 1)
+        outputs = run(scene.model, shown) if run else shown.run(scene.model)
     return images, outputs, found
-
-
-def relevances(
-    scene: Scene, targets: Sequence[Target], rule: Callable[[], AbstractContextManager[Any]], *, of_score: bool
-) -> tuple[list[Tensor], Tensor]:
-    """R of every attention (n, heads, tokens, tokens), and of the images, image by image under a rule.
-
-    It starts as the derivative of the score by the class scores; with `of_score`, which asks for the images alone,
-    times these.
-    """
-    parts, shown = list[list[Tensor]](), list[Tensor]()
-    for i, target in enumerate(targets):
-        images, outputs, found = run_attended(scene, scene.inputs.of(i, 1), rule())
-        blocks, logits = [] if of_score else _blocks(found, scene, 1), logits_of(outputs)
-        start = _start(outputs, logits, target) * (logits.detach() if of_score else 1)
-        nodes = [*(block.probabilities for block in blocks), images]
-        flows = torch.autograd.grad(logits, nodes, start, allow_unused=True)
-        filled = [torch.zeros_like(x) if g is None else g for x, g in zip(nodes, flows, strict=True)]
-        parts.append([precise(R.reshape(1, -1, *R.shape[-2:])) for R in filled[:-1]])
-        shown.append(precise(filled[-1]))
-    return [torch.cat(one) for one in zip(*parts, strict=True)], torch.cat(shown)
-
-
-def _start(outputs: Tree, logits: Tensor, target: Target) -> Tensor:
-    """dy/d(class scores)."""
-    with torch.enable_grad():
-        leaf = logits.detach().requires_grad_()
-        score = score_each(with_logits(outputs, leaf), [target])
-        return torch.autograd.grad(score.sum(), leaf)[0]
 
 
 @contextmanager

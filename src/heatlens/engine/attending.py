@@ -8,6 +8,7 @@ model is not changed: only the torch functions that it calls are answered otherw
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from types import FunctionType
 from typing import Any
 
@@ -140,7 +141,8 @@ def _fused(
     return torch.matmul(torch.softmax(logits, -1), value)
 
 
-def _looked_into(function: Any) -> Operation:
+@cache
+def looked_into(function: Any) -> Operation:
     """torch's own function with the question that would hand it to the mode again left out."""
     names = {**function.__globals__, "has_torch_function": lambda *_: False}
     copy = FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
@@ -150,5 +152,5 @@ def _looked_into(function: Any) -> Operation:
 
 _WRITTEN_OUT: dict[Operation, Operation] = {
     F.scaled_dot_product_attention: _fused,
-    F.multi_head_attention_forward: _looked_into(F.multi_head_attention_forward),
+    F.multi_head_attention_forward: looked_into(F.multi_head_attention_forward),
 }

@@ -1,6 +1,7 @@
 """What is known at one layer of a scene, for one target per image.  Its public names are the methods' vocabulary."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from typing import Any, Literal
 
@@ -12,7 +13,8 @@ from ..notation import Stack, over_space, resize
 from ..targets import class_logits, logits_of, score_each, with_logits
 from ..trees import Tree
 from . import rules
-from .attended import AttendedPass, Of, relevances
+from .attended import AttendedPass, Of, frozen
+from .attention_relevance import carried, multiplied
 from .batching import Progress, chunk_size, chunked, takes_one
 from .derivatives import check_reached, directional, gradients, precise
 from .heads import linear_head
@@ -127,16 +129,17 @@ class Evidence:
         return self._scene.once(AttendedPass).slopes(self._view.targets, of)
 
     def propagated(
-        self, rule: Literal["guided", "rescale", "relevance", "attention", "attn_lrp"], **options: float
+        self, what: Literal["guided", "rescale", "relevance", "attention", "attn_lrp", "cp_lrp", "libra"], **how: Any
     ) -> Any:
-        if rule == "guided":
-            return self._guided()
-        if rule == "attention":
-            return relevances(self._scene, self._view.targets, rules.transformer, of_score=False)[0]
-        if rule == "attn_lrp":
-            return relevances(self._scene, self._view.targets, partial(rules.attn_lrp, **options), of_score=True)[1]
+        match what:
+            case "guided":
+                return self._guided()
+            case "attention":
+                return self._attention_relevance(**how)
+            case "attn_lrp" | "cp_lrp" | "libra":
+                return self._modified(partial(rules.modified, what, **how))
         passes = {"rescale": self._rescaled, "relevance": self._relevant}
-        return torch.cat([precise(self._layout.to_stack(passes[rule](i))) for i in self._each_image()])
+        return torch.cat([precise(self._layout.to_stack(passes[what](i))) for i in self._each_image()])
 
     def _guided(self) -> Tensor:
         with torch.enable_grad(), self._scene.precisely(), rules.guided():
@@ -144,6 +147,20 @@ class Evidence:
             score = score_each(self._scene.inputs.showing(leaf * 1).run(self._scene.model), self._view.targets)
         (flow,) = gradients([leaf], score)
         return precise(torch.zeros_like(leaf) if flow is None else flow)
+
+    def _attention_relevance(self, rule: Literal["attn_lrp", "paper"], gamma: float) -> list[Tensor]:
+        if rule == "paper":
+            return carried(self._scene, self._view.targets, rules.transformer)
+        return multiplied(self._scene, self._view.targets, partial(rules.modified, rule, gamma, gamma))
+
+    def _modified(self, rule: Callable[[], AbstractContextManager[None]]) -> Tensor:
+        """R = X * G of the images."""
+        model = self._scene.model
+        with torch.enable_grad(), self._scene.precisely(), frozen(model), rule():
+            leaf = self._scene.images.detach().requires_grad_()
+            score = score_each(self._scene.inputs.showing(leaf * 1).run(model), self._view.targets)
+        (flow,) = gradients([leaf], score)
+        return torch.zeros_like(leaf) if flow is None else precise(leaf.detach()) * precise(flow)
 
     def _rescaled(self, image: int) -> Tensor:
         """Contributions of the layer's places, beside a layer that says nothing but what its prefix tokens say."""
@@ -157,12 +174,13 @@ class Evidence:
 
     def _relevant(self, image: int) -> Tensor:
         said = self._scene.said[self._layer].detach()[image : image + 1]
-        with torch.enable_grad(), rules.relevant():
+        with torch.enable_grad(), frozen(self._scene.model):
             leaf = said.clone().requires_grad_()
-            logits = class_logits(self._replayed(image, leaf * 1))
-        start = torch.full_like(logits, -1 / logits.shape[1])
-        start[:, class_of(self._view.targets[image])] = 1
-        (flow,) = torch.autograd.grad(logits, leaf, start, allow_unused=True)
+            with rules.relevant():
+                logits = class_logits(self._replayed(image, leaf * 1))
+            start = torch.full_like(logits, -1 / logits.shape[1])
+            start[:, class_of(self._view.targets[image])] = 1
+            (flow,) = gradients([leaf], (logits * start).sum(1))
         return torch.zeros_like(said) if flow is None else flow
 
     def _progress(self, image: int, count: int) -> Progress | None:

@@ -4,74 +4,21 @@ While a rule is open, the operations that it concerns (functions as well as modu
 versions whose backward pass follows the rule; autograd carries what the rule propagates.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
-from ..errors import EvidenceMissing
 from . import relevance, rescale, transformer_rules
+from .answering import Answer, Answered
+from .gradient_rules import ModifiedGradient, Rule
+from .guided import guided
+from .operations import Operation
 
-Operation = Callable[..., Any]
-Answer = Callable[..., Any]
-
-RELUS = frozenset({F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_})
-_IN_PLACE = frozenset({F.relu_, torch.relu_, Tensor.relu_})
-
-
-class Answered(TorchFunctionMode):
-    """Every torch operation in the block goes through `answers`, where there is one for it."""
-
-    def __init__(self, answers: dict[Operation, Answer]) -> None:
-        super().__init__()
-        self.answers, self.used = answers, 0
-
-    def __torch_function__(
-        self, func: Operation, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        answer = self.answers.get(func)
-        if answer is None:
-            return func(*args, **(kwargs or {}))
-        self.used += 1
-        return answer(func, *args, **(kwargs or {}))
-
-
-class GuidedReLU(torch.autograd.Function):
-    """R_in = 1[z > 0] 1[R_out > 0] R_out  (Springenberg et al. 2015, arXiv:1412.6806)."""
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor) -> Tensor:
-        ctx.save_for_backward(z > 0)
-        return z.clamp(min=0)
-
-    @staticmethod
-    def backward(ctx: Any, flow: Tensor) -> Tensor:
-        (positive,) = ctx.saved_tensors
-        passed: Tensor = flow.clamp(min=0) * positive
-        return passed
-
-
-def _guided(func: Operation, z: Tensor, inplace: bool = False) -> Tensor:
-    out: Tensor = GuidedReLU.apply(z)
-    if inplace or func in _IN_PLACE:
-        z.copy_(out)
-        return z
-    return out
-
-
-@contextmanager
-def guided() -> Iterator[None]:
-    """Every ReLU passes on only what is positive."""
-    with Answered(dict.fromkeys(RELUS, _guided)) as mode:
-        yield
-    if not mode.used:
-        raise EvidenceMissing(
-            "guided backpropagation is a rule for ReLUs, and this model ran none", "a ReLU network", "Use grad_cam"
-        )
+__all__ = ["Rule", "biases", "guided", "modified", "relevant", "rescaled", "transformer"]
 
 
 @contextmanager
@@ -96,9 +43,9 @@ def transformer() -> Iterator[None]:
 
 
 @contextmanager
-def attn_lrp(gamma: float, conv_gamma: float) -> Iterator[None]:
-    """LRP by the rules of AttnLRP (arXiv:2402.05602)."""
-    with Answered(transformer_rules.attn_lrp(gamma, conv_gamma)):
+def modified(rule: Rule, gamma: float = 0.0, conv_gamma: float = 0.0) -> Iterator[None]:
+    """AttnLRP and its kin: autograd carries relevance divided by its tensor."""
+    with ModifiedGradient(rule, gamma, conv_gamma):
         yield
 
 

@@ -2,25 +2,42 @@
 Vakilzadeh Hatefi, Maximilian Dreyer, Aakriti Jain, Thomas Wiegand, Sebastian Lapuschkin, Wojciech Samek.  ICML 2024,
 arXiv:2402.05602.
 
-    R = y at the class, sent back by layer-wise relevance propagation
-        softmax s of x:       x (R - s sum R)
-        a matrix product:     half of the shares of its summands for each factor
-        x W + b:              shares of x (W + gamma W+) where that is positive, of x (W + gamma W-) where negative
-        norms, nonlinearities: unchanged
+    R = X * G,  G = dy/dX of the network with other derivatives (the gradient form: Arras et al. 2025, arXiv:2502.15886)
+        norms:                with their deviation held fixed
+        f(x), f(0) = 0:       f(x) / x
+        a * b, a @ b:         half for each, where both depend on the image; all for what a gate or a deviation scales
+        softmax:              the plain derivative
+        x W + b:              of z~ = z + gamma P where z > 0, z + gamma N where z < 0, times z / z~;
+                              P and N the sums of the positive and of the negative contributions to z
     L = sum over the colours of R
 
-At the size of the image, signed.  The paper recommends gamma for vision transformers and finds it by a search;
-0.05 for dense layers and 0.25 for the convolution that makes the patches are values of that search in the authors'
-example, not settled by the paper.  With 0 every rule is the plain share.
+At the size of the image, signed.  With gammas of 0, sum L = y less what biases and softmaxes keep.
+
+rule: "cp_lrp" (Ali et al., ICML 2022, arXiv:2202.07304) does not enter the softmax of an attention, as the authors'
+example for vision transformers does not, nor a gate's branch; "libra" (LibraGrad: Mehri, Baghshah, Pilehvar, CVPR 2025,
+arXiv:2411.16760) does not enter the softmax either, and has no gammas.
+
+gamma is for dense layers, conv_gamma for convolutions.  The paper recommends gamma for vision transformers and finds it
+by a search.  These were chosen on 75 photos with boxes, 38 of them with the object away from the centre: on a DeiT-tiny
+the peak is on the object in 92 % and 58 % of the two kinds, with 0 in 61 % and 29 %; on a MobileNetV2 in 89 % and 68 %,
+with 0 in 72 % and 40 %.  After noise of 1e-3 of the input's range maps correlate by at least 0.9997 and 0.99.
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 from ..notation import Maps, Stack
 from ..registry import at_least, method
 
 
 @method(signed=True)
-def attn_lrp(propagated: Callable[..., Stack], *, gamma: float = 0.05, conv_gamma: float = 0.25) -> Maps:
+def attn_lrp(
+    propagated: Callable[..., Stack],
+    *,
+    rule: Literal["attn_lrp", "cp_lrp", "libra"] = "attn_lrp",
+    gamma: float = 0.25,
+    conv_gamma: float = 1.0,
+) -> Maps:
     at_least(0, gamma=gamma, conv_gamma=conv_gamma)
-    return propagated("attn_lrp", gamma=gamma, conv_gamma=conv_gamma).sum(1)
+    gammas = {} if rule == "libra" else {"gamma": gamma, "conv_gamma": conv_gamma}
+    return propagated(rule, **gammas).sum(1)
