@@ -49,3 +49,24 @@ def vanishing_sum(looked: Looked, settings: Settings) -> str:
 def unfinished_search(looked: Looked, settings: Settings) -> str:
     """A search of few steps, whose first ones are equally long in every direction, however slight its slope."""
     return "a search of few steps ends elsewhere when the photo changes a little; a smaller rate is steadier"
+
+
+def jumping_rectifiers(looked: Looked, settings: Settings) -> str:
+    """A picture that is constant but for jumps."""
+    return (
+        "which rectifiers pass changes with the least noise, and the picture jumps with it; average='noise' settles it"
+    )
+
+
+def without_gamma(looked: Looked, settings: Settings) -> str:
+    """Relevance that is the plain share of large summands of either sign."""
+    if settings["rule"] != "libra" and settings["gamma"] and settings["conv_gamma"]:
+        return ""
+    return "without gamma, relevance is a difference of large summands; the usual gammas are steadier"
+
+
+def poles(looked: Looked, settings: Settings) -> str:
+    """Shares in sums that pass zero."""
+    if settings["rule"] != "paper":
+        return ""
+    return "the paper's rules divide by sums that pass zero; rule=attn_lrp does not"

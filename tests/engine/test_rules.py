@@ -52,7 +52,10 @@ def in_place(x: Tensor) -> Tensor:
     return x
 
 
-SPELLINGS = [F.relu, torch.relu, nn.ReLU(), nn.ReLU(inplace=True), Tensor.relu, torch.relu_, in_place]
+SPELLINGS = [
+    F.relu, torch.relu, nn.ReLU(), nn.ReLU(inplace=True), Tensor.relu, torch.relu_, in_place, lambda x: x.clamp(min=0),
+    lambda x: torch.clamp(x, 0), lambda x: x.clamp_min_(0), lambda x: F.relu(input=x),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("relu", SPELLINGS)
@@ -64,6 +67,42 @@ def test_guided_backpropagation_by_hand(relu: Callable[[Tensor], Tensor]) -> Non
     with evaluating(model):
         found = evidence_of(model, images, "u", target=0).propagated("guided")
     torch.testing.assert_close(found, torch.tensor([[[[6.0, 0.0]]]]))
+
+
+CLIPPING = [
+    nn.ReLU6(), nn.ReLU6(inplace=True), nn.Hardtanh(0, 6), lambda x: F.hardtanh_(x, 0.0, 6.0), lambda x: x.clamp(0, 6),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("relu", CLIPPING)
+def test_a_rectifier_that_clips_is_a_relu_where_it_passes(relu: Callable[[Tensor], Tensor]) -> None:
+    # x = 1 as above.  x = -1: w = (-2, 10) is beyond 6.  x = 3: u = (3, -6) -> (3, 0); w = (9, -12): none of it passes.
+    # x = 0.5: u = (0.5, -1) -> (0.5, 0); w = (1.5, -2) -> back (2, 0), (6, -2), 6.
+    model, images = TwoLayers(relu).eval(), torch.tensor([[[[1.0, -1.0, 3.0, 0.5]]]])
+    with evaluating(model):
+        found = evidence_of(model, images, "u", target=0).propagated("guided")
+    torch.testing.assert_close(found, torch.tensor([[[[6.0, 0.0, 0.0, 6.0]]]]))
+
+
+def test_a_hardtanh_is_a_rectifier_between_its_bounds() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.Hardtanh(), nn.Flatten(), nn.Linear(4, 2, bias=False))
+    with torch.no_grad():
+        model[0].weight.fill_(1.0)
+        model[3].weight.copy_(torch.tensor([[1.0, 2.0, -3.0, 4.0], [0.0, 0.0, 0.0, 0.0]]))
+    images = torch.tensor([[[[-0.5, -2.0, 0.5, 0.7]]]])
+    with evaluating(model):
+        found = evidence_of(model, images, "0", target=0).propagated("guided")
+    torch.testing.assert_close(found, torch.tensor([[[[1.0, 0.0, 0.0, 4.0]]]]))
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3_small"])
+def test_guided_backpropagation_on_networks_of_today(name: str) -> None:
+    """One of ReLU6 alone, and one with ReLUs beside hard swishes."""
+    model, images = torchvision_model(name)
+    with evaluating(model):
+        found = evidence_of(model, images, "features").propagated("guided")
+    assert found.shape == images.shape
+    assert found.flatten(1).any(1).all()
 
 
 def test_guided_backpropagation_is_the_gradient_where_nothing_is_negative() -> None:
@@ -78,8 +117,9 @@ def test_guided_backpropagation_is_the_gradient_where_nothing_is_negative() -> N
         torch.testing.assert_close(evidence_of(model, images, "body").propagated("guided"), expected)
 
 
-def test_guided_backpropagation_needs_relus() -> None:
-    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Tanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+@pytest.mark.parametrize("other", [nn.Tanh, nn.GELU, nn.SiLU])
+def test_guided_backpropagation_needs_relus(other: Callable[[], nn.Module]) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), other(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     with evaluating(model), pytest.raises(EvidenceMissing, match=r"rule for ReLUs.*grad_cam"):
         evidence_of(model, torch.rand(1, 3, 4, 4), "0").propagated("guided")
 
@@ -122,6 +162,32 @@ def test_the_pools_reference_may_be_anywhere() -> None:
         stack = model.stem(images)
         change = model.tail(stack)[:, 1] - model.tail(torch.zeros_like(stack))[:, 1]
     torch.testing.assert_close(found.sum((1, 2, 3)), change)
+
+
+def test_a_pool_multiplies_no_difference() -> None:
+    """A maximum that hardly moved beside a reference that fell far: what fell goes to where it fell."""
+    model = nn.Sequential(nn.Conv2d(1, 1, 1), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(1, 2, bias=False)).double()
+    images = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]]], dtype=torch.float64)
+    with torch.no_grad():
+        model[0].weight.fill_(1e-9)
+        model[0].bias.fill_(0.0)
+        model[3].weight.copy_(torch.tensor([[0.0], [2.0]]))
+
+    class Shifted(nn.Module):
+        """A silent layer has its maximum at another place than the layer."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.rest = model[0], model[1:]
+
+        def forward(self, x: Tensor) -> Tensor:
+            stack = self.stem(x)
+            silent = (stack < 1e-12).all(3, True).all(2, True)
+            return self.rest(stack + silent * torch.tensor([[0.0, 5.0], [0.0, 0.0]]).double())
+
+    with evaluating(model):
+        found = evidence_of(Shifted().eval(), images, "stem").propagated("rescale")
+    assert found.abs().max() <= 2e-9
 
 
 def test_rescaled_contributions_are_captums() -> None:

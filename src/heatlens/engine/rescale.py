@@ -10,34 +10,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Operation = Callable[..., Any]
+from ..notation import ratio
+from ..trees import map_tensors
+from .derivatives import precise
+from .operations import ELEMENTWISE, Operation, spelt
 
-_ELEMENTWISE = (
-    F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, F.leaky_relu, F.elu, F.selu, F.celu, F.gelu,
-    F.silu, F.mish, F.softplus, F.hardswish, F.hardsigmoid, F.hardtanh, F.relu6, torch.sigmoid, Tensor.sigmoid,
-    F.sigmoid, torch.tanh, Tensor.tanh, F.tanh,
-)  # fmt: skip
-_IN_PLACE = frozenset({F.relu_, torch.relu_, Tensor.relu_})
-_POOLS = (F.max_pool1d, F.max_pool2d, F.max_pool3d)
+_POOLS = spelt("max_pool1d", "max_pool2d", "max_pool3d")
+_INDEXED = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 _CLOSE = 1e-6
 """Where x and x0 are closer than this share of the largest difference, the derivative is taken."""
 
 
 class _Rescaled(torch.autograd.Function):
-    """An elementwise function with its multiplier for a derivative."""
+    """An elementwise function with its multiplier, reckoned in float32 at least, for a derivative."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
         with torch.enable_grad():
-            leaf = x.detach().requires_grad_()
+            leaf = precise(x.detach()).clone().requires_grad_()
             out = function(leaf)
             (slope,) = torch.autograd.grad(out.sum(), leaf)
-        out = out.detach()
-        step, rise = _difference(x), _difference(out)
+        step, rise = _difference(leaf.detach()), _difference(out.detach())
         near = step.abs() <= _CLOSE * step.abs().max()
         multiplier = torch.where(near, slope[: len(step)], rise / step.masked_fill(near, 1))
-        ctx.save_for_backward(torch.cat([multiplier, multiplier]))
-        return out
+        ctx.save_for_backward(torch.cat([multiplier, multiplier]).to(x.dtype))
+        return out.detach().to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, flow: Tensor) -> tuple[Tensor, None]:
@@ -46,8 +43,10 @@ class _Rescaled(torch.autograd.Function):
 
 
 class _Pooled(torch.autograd.Function):
-    """Max pooling: the window's difference goes to the place of its maximum, or, where that did not move, to the
-    place of the reference's maximum, so that nothing is lost."""
+    """Max pooling: what the window rose goes to the place of its maximum, what it fell to that of the reference's.
+
+    max x - max x0 lies between the steps at these two places, so that no multiplier is above 1.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, function: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
@@ -55,11 +54,9 @@ class _Pooled(torch.autograd.Function):
         half = len(x) // 2
         step = _difference(x).flatten(2)
         mine, reference = places[:half].flatten(2), places[half:].flatten(2)
-        moved = step.gather(2, mine) != 0
-        at = torch.where(moved, mine, reference)
-        moved_by = step.gather(2, at)
         rise = _difference(out).flatten(2)
-        ctx.save_for_backward(at, torch.where(moved_by == 0, 0, rise / moved_by.masked_fill(moved_by == 0, 1)))
+        at = torch.where(rise > 0, mine, reference)
+        ctx.save_for_backward(at, ratio(rise, step.gather(2, at)))
         ctx.shape = x.shape
         return out
 
@@ -79,20 +76,18 @@ def _difference(x: Tensor) -> Tensor:
 
 
 def _elementwise(func: Operation, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    inplace = bool(kwargs.pop("inplace", False)) or func in _IN_PLACE
-    pure = F.relu if func in _IN_PLACE else func
-    args = tuple(a for a in args if not isinstance(a, bool))
-    out: Tensor = _Rescaled.apply(x, lambda t: pure(t, *args, **kwargs))
-    return x.copy_(out) if inplace else out
+    args = map_tensors(lambda weights: precise(weights.detach()), args)
+    out: Tensor = _Rescaled.apply(x, lambda t: func(t, *args, **kwargs))
+    return out
 
 
 def _max_pool(func: Operation, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     kwargs.pop("return_indices", None)
-    out: Tensor = _Pooled.apply(x, lambda t: func(t, *args, **kwargs, return_indices=True))
+    out: Tensor = _Pooled.apply(x, lambda t: _INDEXED[t.ndim - 2](t, *args, **kwargs, return_indices=True))
     return out
 
 
 ANSWERS: dict[Operation, Callable[..., Any]] = {
-    **dict.fromkeys(_ELEMENTWISE, _elementwise),
+    **dict.fromkeys(ELEMENTWISE, _elementwise),
     **dict.fromkeys(_POOLS, _max_pool),
 }

@@ -26,11 +26,12 @@ with 0 in 72 % and 40 %.  After noise of 1e-3 of the input's range maps correlat
 from collections.abc import Callable
 from typing import Literal
 
+from ..cautions import without_gamma
 from ..notation import Maps, Stack
 from ..registry import at_least, method
 
 
-@method(signed=True)
+@method(signed=True, caution=without_gamma)
 def attn_lrp(
     propagated: Callable[..., Stack],
     *,

@@ -14,13 +14,14 @@ from typing import Literal
 
 from torch import Tensor
 
+from ..cautions import jumping_rectifiers
 from ..notation import Maps, Stack
 from ..registry import method
 
 Colours = Literal["magnitude", "largest", "signed"]
 
 
-@method
+@method(caution=jumping_rectifiers)
 def guided_backprop(propagated: Callable[[str], Stack], *, colours: Colours = "magnitude") -> Maps:
     return one_number(propagated("guided"), colours)
 

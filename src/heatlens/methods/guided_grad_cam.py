@@ -8,6 +8,7 @@ The fine lines of the one where the other looks, at the size of the image.
 
 from collections.abc import Callable
 
+from ..cautions import jumping_rectifiers
 from ..masking import Enlarge
 from ..notation import Maps, Stack
 from ..registry import method
@@ -15,7 +16,7 @@ from .grad_cam import grad_cam
 from .guided_backprop import Colours, one_number
 
 
-@method
+@method(caution=jumping_rectifiers)
 def guided_grad_cam(
     activations: Stack,
     gradients: Stack,

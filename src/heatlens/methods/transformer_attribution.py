@@ -24,11 +24,12 @@ from typing import Literal
 from torch import Tensor
 
 from ..attention import Attention, AttentionGradients, chained, identity_like
+from ..cautions import poles
 from ..notation import Maps, relu
 from ..registry import at_least, method
 
 
-@method
+@method(caution=poles)
 def transformer_attribution(
     attention: Attention,
     attention_gradients: AttentionGradients,
