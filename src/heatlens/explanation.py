@@ -17,7 +17,10 @@ from .images import (
     Placement,
     colour_bar,
     grid,
+    highest,
+    is_large,
     overlay,
+    overlay_small,
     relative,
     save_array,
     save_image,
@@ -79,9 +82,13 @@ class Explanation:
 
         Pixels that the model did not see are 0; `seen` tells which.
         """
+        return np.asarray(to_photo(self._shown, self.placement).numpy(), dtype=np.float32)
+
+    @property
+    def _shown(self) -> torch.Tensor:
+        """The raw map, scaled to be looked at: (h, w)."""
         raw = torch.from_numpy(self.raw)[None]
-        shown = unit_range(raw, 1) if self.recipe.entry.display == "range" else unit_scale(raw)
-        return np.asarray(to_photo(shown[0], self.placement).numpy(), dtype=np.float32)
+        return (unit_range(raw, 1) if self.recipe.entry.display == "range" else unit_scale(raw))[0]
 
     @cached_property
     def seen(self) -> NDArray[np.bool_]:
@@ -91,13 +98,16 @@ class Explanation:
     @property
     def has_peak(self) -> bool:
         """Whether the map is above zero anywhere; where it is not, its peak and its boxes mean nothing."""
-        return bool(self.map.max() > 0)
+        return self._highest[0] > 0
 
     @cached_property
+    def _highest(self) -> tuple[float, tuple[int, int]]:
+        return highest(self._shown, self.placement)
+
+    @property
     def peak(self) -> tuple[int, int]:
         """(x, y) of the map's highest pixel, the first one in reading order among equals."""
-        at = int(np.where(self.seen, self.map, -np.inf).argmax())
-        return at % self.photo.width, at // self.photo.width
+        return self._highest[1]
 
     def boxes(self, **how: Any) -> "list[Box]":
         """Around what lights up: (x0, y0, x1, y1) in pixels of the photo, half-open; none where nothing does.
@@ -143,6 +153,9 @@ class Explanation:
             look["peak"] = self.peak if self.has_peak else None
         if look.get("boxes") is True:
             look["boxes"] = self.boxes()
+        if is_large(self.photo.pixels, look.get("side")):
+            look = {"signed": self.signed, **look}
+            return overlay_small(self.photo.pixels, self._shown, self.placement, **look)
         return overlay(self.photo.pixels, self.map, **{"seen": self.seen, "signed": self.signed, **look})
 
     def picture(self, **look: Any) -> Image.Image:

@@ -16,6 +16,8 @@ from .geometry import to_photo as to_photo
 from .grid import colour_bar as colour_bar
 from .grid import grid as grid
 from .grid import panel as panel
+from .large import is_large as is_large
+from .large import overlay_small as overlay_small
 from .map_files import read_map as read_map
 from .names import relative as relative
 from .names import safe_name as safe_name
@@ -23,6 +25,7 @@ from .names import unique_names as unique_names
 from .overlay import fit as fit
 from .overlay import overlay as overlay
 from .own import made_here as made_here
+from .placement import highest as highest
 from .read import Photo as Photo
 from .read import read_photo as read_photo
 from .write import save_array as save_array

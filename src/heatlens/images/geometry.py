@@ -116,7 +116,8 @@ def prepare(photo: Photo, preprocessing: Preprocessing) -> tuple[Tensor, Placeme
         )
     top, left = _corner(size[0], p.size[0]), _corner(size[1], p.size[1])
     rows, columns = (slice(at, at + side) for at, side in zip(begin, cut, strict=True))
-    picture = Image.fromarray(colours[rows, columns]).convert("L" if p.channels == "L" else "RGB")
+    picture = Image.fromarray(colours[rows, columns])
+    picture = picture.convert("L") if p.channels == "L" else picture
     canvas = Image.new(picture.mode, p.size[::-1], _fill(p))
     canvas.paste(_resized(picture, size, p), (left, top))
     scale = (size[0] / cut[0], size[1] / cut[1])

@@ -5,7 +5,8 @@ centre is i + 1/2.  Points are (x, y) pixel positions: (0, 0) is the centre of t
 (x0, y0, x1, y1), half-open, in continuous coordinates.  Sizes are (height, width).
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -66,6 +67,18 @@ class Placement:
         return (torch.arange(self.photo_size[axis], dtype=torch.float64) + 0.5) * self.scale[axis] + self.offset[axis]
 
 
+_AT_ONCE = 2**23
+"""Numbers of a map that are interpolated at a time."""
+
+
+def rescaled(placement: Placement, size: Size) -> Placement:
+    """Where the photo lies in the input when it is drawn (height, width) large."""
+    rows, columns = (
+        scale * was / now for scale, was, now in zip(placement.scale, placement.photo_size, size, strict=True)
+    )
+    return replace(placement, photo_size=size, scale=(rows, columns))
+
+
 def seen(placement: Placement) -> Tensor:
     """(H, W) bool: the photo's pixels whose centre lies in the model's input."""
     rows, columns = (
@@ -83,8 +96,34 @@ def to_photo(maps: Tensor, placement: Placement) -> Tensor:
     """
     if maps.ndim < 2 or not maps.shape[-1] or not maps.shape[-2]:
         raise BadValue(f"A map of shape {tuple(maps.shape)} cannot be laid on a photo", "Expected (…, height, width)")
-    rows = _interpolate(maps.float(), placement, axis=0)
-    return _interpolate(rows, placement, axis=1).masked_fill(~seen(placement).to(maps.device), 0)
+    whole = maps.new_empty((*maps.shape[:-2], *placement.photo_size), dtype=torch.float32)
+    for rows, part in _laid(maps, placement):
+        whole[..., rows, :] = part
+    return whole
+
+
+def highest(map: Tensor, placement: Placement) -> tuple[float, tuple[int, int]]:
+    """Of a map (h, w) laid on the photo: its highest value that the model saw, and that pixel (x, y), the first."""
+    best, place = -float("inf"), (0, 0)
+    inside = seen(placement)
+    for rows, part in _laid(map, placement):
+        masked = part.masked_fill(~inside[rows].to(part.device), -float("inf"))
+        at = int(masked.argmax())
+        value = float(masked.flatten()[at])
+        if value > best:
+            best, place = value, (at % part.shape[-1], at // part.shape[-1] + rows.start)
+    return best, place
+
+
+def _laid(maps: Tensor, placement: Placement) -> Iterator[tuple[slice, Tensor]]:
+    """The maps on the photo, rows by rows where it is large; 0 where the model did not see it."""
+    high = _interpolate(maps.float(), placement, axis=0)
+    height, width = placement.photo_size
+    inside = seen(placement).to(maps.device)
+    step = max(_AT_ONCE * height // max(high.numel() // high.shape[-1] * width, 1), 1)
+    for begin in range(0, height, step):
+        rows = slice(begin, min(begin + step, height))
+        yield rows, _interpolate(high[..., rows, :], placement, axis=1).masked_fill_(~inside[rows], 0)
 
 
 def _interpolate(maps: Tensor, placement: Placement, axis: int) -> Tensor:

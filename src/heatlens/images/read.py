@@ -3,8 +3,6 @@
 import io
 import os
 import re
-import struct
-import zlib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,32 +10,18 @@ from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from ..errors import BadPhoto
 from ..wording import readable
-from .pixels import Pixels, from_array, from_tensor, on_white, to_rgb
+from .decode import decoded, pixels_of
+from .pixels import Pixels, from_array, from_tensor, on_white
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[np.generic] | Tensor
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """At least two letters before the colon, so that a Windows drive is no address."""
-_DAMAGE = (
-    OSError,
-    EOFError,
-    SyntaxError,
-    ValueError,
-    IndexError,
-    KeyError,
-    TypeError,
-    OverflowError,
-    struct.error,
-    zlib.error,
-)
-"""What Pillow's decoders raise on damaged files."""
-_DRAWINGS = {"EPS", "WMF", "EMF"}
-"""Formats that Pillow hands to other programs: a photo never needs that."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +61,7 @@ def read_photo(source: Source | Photo) -> Photo:
     if isinstance(source, str | os.PathLike):
         return _from_file(os.fspath(source))
     if isinstance(source, Image.Image):
-        return _photo(_decode(source, "the image"), Path(getattr(source, "filename", None) or "photo").stem)
+        return _photo(pixels_of(source, "the image"), Path(getattr(source, "filename", None) or "photo").stem)
     return _photo(_nameless(source))
 
 
@@ -89,9 +73,9 @@ def _nameless(source: object) -> Pixels:
         case Tensor():
             return from_tensor(source)
         case bytes():
-            return _open(io.BytesIO(source), "the bytes")
+            return decoded(io.BytesIO(source), "the bytes")
         case io.IOBase():
-            return _open(cast(BinaryIO, source), "the open file")
+            return decoded(cast(BinaryIO, source), "the open file")
     raise BadPhoto(
         f"A photo cannot be read from a {type(source).__name__}",
         "Expected a path, bytes, a PIL image, a numpy array or a tensor",
@@ -118,8 +102,10 @@ def _from_file(name: str) -> Photo:
             raise BadPhoto(f"The folder {path} may not be read", "", "Change its permissions")
         raise BadPhoto(f"{path} is a folder", "Expected a photo", "Name a file in it")
     try:
+        if path.exists() and not path.is_file():
+            raise BadPhoto(f"{path} is a pipe or a device", "Expected a file", "Save it to a file first")
         with path.open("rb") as file:
-            return _photo(_open(file, str(path)), path.stem, path)
+            return _photo(decoded(file, str(path)), path.stem, path)
     except FileNotFoundError:
         raise BadPhoto(f"There is no file {path}", _neighbours(path), "Check the name and the folder") from None
     except PermissionError:
@@ -135,59 +121,3 @@ def _neighbours(path: Path) -> str:
         return f"Expected it in the folder {path.parent}, which does not exist either"
     close = get_close_matches(path.name, names, 3, 0.6)
     return f"Close: {', '.join(close)}" if close else ""
-
-
-def _open(file: BinaryIO, what: str) -> Pixels:
-    """The pixels of an encoded photo; `what` names it in errors."""
-    if not file.read(1):
-        raise BadPhoto(f"{what} is empty", "Expected a photo", "Copy or download it again")
-    file.seek(0)
-    try:
-        image = Image.open(file)
-    except UnidentifiedImageError:
-        raise BadPhoto(
-            f"{what} is not a photo that can be read",
-            "Expected JPEG, PNG, WebP, GIF, TIFF, BMP …",
-            "Convert it to JPEG or PNG",
-        ) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _bomb(what) from None
-    except _DAMAGE as error:
-        raise _damaged(what, error) from None
-    if image.format in _DRAWINGS:
-        raise BadPhoto(f"{what} is a drawing ({image.format})", "Expected a photo", "Convert it to JPEG or PNG")
-    return _decode(image, what)
-
-
-def _decode(image: Image.Image, what: str) -> Pixels:
-    try:
-        image.load()
-        pixels = to_rgb(_upright(image), what)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _bomb(what) from None
-    except _DAMAGE as error:
-        raise _damaged(what, error) from None
-    if not pixels.size:
-        raise BadPhoto(f"{what} has no pixels: {image.width} x {image.height}", "Expected a photo")
-    return pixels
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """The image turned as its EXIF orientation says; unreadable EXIF says nothing, and the pixels are still good."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except _DAMAGE:
-        return image
-
-
-def _bomb(what: str) -> BadPhoto:
-    limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-    return BadPhoto(
-        f"{what} unpacks to an enormous picture",
-        f"Expected at most {limit / 1e6:.0f} million pixels",
-        "Reduce it, or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it",
-    )
-
-
-def _damaged(what: str, error: Exception) -> BadPhoto:
-    return BadPhoto(f"{what} is damaged: {error}", "Expected a whole photo", "Copy or download it again")
