@@ -41,15 +41,16 @@ class Aims:
 
 def aims_of(
     scene: Scene,
-    outputs: Tree,
+    chosen_on: Tree | None,
     recipes: Sequence[Recipe],
     targets: Sequence[Sequence[Target]],
     usual: Target,
     *,
     blindly: bool,
 ) -> Aims:
-    """The targets for what the model says, its `outputs`.  usual: what is meant where nobody asked for anything.
+    """The targets for what the model says.  usual: what is meant where nobody asked for anything.
 
+    chosen_on: the outputs that open choices are made on; None: the scene's own.
     Methods that know no class need none, where nobody asked for one and the model's answer names none.  blindly: they
     are not even told it.
     """
@@ -59,11 +60,11 @@ def aims_of(
     notes: list[list[str]] = []
     for row in targets:
         unasked = nameless and all(target == usual for target in row)
-        found, said = ([Anything()] * len(row), []) if unasked and blind else _settled(scene, outputs, row, unasked)
+        found, said = ([Anything()] * len(row), []) if unasked and blind else _settled(scene, chosen_on, row, unasked)
         settled.append(found)
         notes.append(said + (scene.remarks if any(map(_speaks_of_class, found)) else []))
     against = any(recipe.contrast for recipe in recipes)
-    return Aims(settled, [contrasted(outputs, row) for row in settled] if against else settled, notes)
+    return Aims(settled, [contrasted(_said(scene, chosen_on), row) for row in settled] if against else settled, notes)
 
 
 def ranking(outputs: Tree) -> Tensor | None:
@@ -74,8 +75,15 @@ def ranking(outputs: Tree) -> Tensor | None:
     return class_probabilities(outputs).detach().float()
 
 
-def _settled(scene: Scene, outputs: Tree, row: Sequence[Target], unasked: bool) -> tuple[list[Target], list[str]]:
-    images = len(row)
+def _said(scene: Scene, chosen_on: Tree | None) -> Tree:
+    """Looked at only where it is needed, since it may cost a pass to know what it means."""
+    return scene.outputs if chosen_on is None else chosen_on
+
+
+def _settled(
+    scene: Scene, chosen_on: Tree | None, row: Sequence[Target], unasked: bool
+) -> tuple[list[Target], list[str]]:
+    images, outputs = len(row), _said(scene, chosen_on)
     try:
         fitted = [fitting(target, outputs, scene.images.ndim - 2) for target in row]
         found = [settle(target, rows(outputs, images, i, 1)) for i, (target, _) in enumerate(fitted)]

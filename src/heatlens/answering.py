@@ -13,6 +13,7 @@ from .explanation import Explanation
 from .images import Photo
 from .look import look
 from .models import Subject
+from .notation import resize_maps
 from .recipe import Recipe
 from .seen import Seen, Wishes
 from .targets import ClassTarget, Target
@@ -40,7 +41,7 @@ def explain_batch(
 
 def _explanation(subject: Subject, photo: Photo, placement: Any, seen: Seen, r: int, t: int, i: int) -> Explanation:
     recipe, target = seen.recipes[r], seen.targets[t][i]
-    raw = np.ascontiguousarray(seen.maps[r][t][i].float().cpu().numpy())
+    raw = np.ascontiguousarray(_picture(seen.maps[r][t][i]).float().cpu().numpy())
     return Explanation(
         photo=photo,
         model=subject.name,
@@ -61,6 +62,12 @@ def _number(score: Tensor) -> float | None:
     """None where nothing is scored."""
     found = float(score.detach())
     return None if isnan(found) else found
+
+
+def _picture(one: Tensor) -> Tensor:
+    if one.ndim != 2:
+        resize_maps(one[None], (0, 0))  # says what it is
+    return one
 
 
 def _said_of(subject: Subject) -> list[str]:

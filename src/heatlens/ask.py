@@ -119,7 +119,7 @@ def attribute(
     row = _one_each(subject, target, called.batch)
     wishes = Wishes(upsample, differentiable, precision_of(precision), compiled=compile, scores=False)
     each = [(called.of(i, 1), row[i : i + 1]) for i in range(called.batch)]
-    parts = each if takes_one(subject.model) else [(called, row)]
+    parts = each if takes_one(subject.model) or called.folded else [(called, row)]
     seen = [look(subject, part, asked, [targets], wishes) for part, targets in parts]
     found = seen[0].recipes
     maps = [torch.cat([one.maps[r][0] for one in seen]) for r in range(len(found))]

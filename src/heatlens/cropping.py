@@ -62,15 +62,16 @@ def plainly(inputs: Inputs, asked: Sequence[Recipe]) -> Inputs:
     return inputs.showing(cutting.centre(inputs.images))
 
 
-def choosing(subject: Subject, inputs: Inputs, plain: Tree, asked: Sequence[Recipe], wishes: Wishes) -> Tree:
-    """The outputs that choose classes: those of the plain pass; of crops the mean of what they say, as probabilities.
+def choosing(subject: Subject, inputs: Inputs, clean: Scene, asked: Sequence[Recipe], wishes: Wishes) -> Tree | None:
+    """The outputs that choose classes: of crops the mean of what they say, as probabilities; else None, the scene's.
 
     The release of CAM takes that mean.  The logarithm of the mean stands where the logits were.
     """
     averages = _averages(asked)
     average = next(iter(averages)) if len(averages) == 1 else None
     if not isinstance(average, Crops) or average.choose == "centre" or not isinstance(subject.usual, Logit):
-        return plain
+        return None
+    plain = clean.outputs
     logits = None if are_detections(plain) or each_its_own(plain) else scores_in(plain)
     if logits is None or logits.ndim != 2 or logits.shape[1] < 2:
         return plain

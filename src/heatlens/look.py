@@ -42,7 +42,7 @@ def look(
     plain = plainly(inputs, parts)
     maps = wanted(subject, plain, asked)
     seen = _look(subject, inputs, plain, [one for each in maps for one in each.looks], targets, wishes)
-    return together(maps, seen, tuple(inputs.images.shape[2:]))
+    return together(maps, seen, inputs.size)
 
 
 def _look(
@@ -62,8 +62,8 @@ def _look(
         clean = _scene(subject, plain, [recipes[r] for r in groups[None]], wishes)
         if len(subject.classes):
             check_class_names(subject, clean.outputs)
-        outputs = choosing(subject, inputs, clean.outputs, recipes, wishes)
-        aims = aims_of(clean, outputs, recipes, targets, subject.usual, blindly=not wishes.scores)
+        chosen_on = choosing(subject, inputs, clean, recipes, wishes)
+        aims = aims_of(clean, chosen_on, recipes, targets, subject.usual, blindly=not wishes.scores)
         scores = aims.scores(clean.outputs) if wishes.scores else []
         maps: list[list[Maps]] = [[] for _ in recipes]
         notes: list[list[list[list[str]]]] = [[] for _ in recipes]
@@ -79,7 +79,8 @@ def _look(
             for r, row in zip(members, found, strict=True):
                 maps[r] = row
                 notes[r] = [notes_on(m, recipes[r], clean, of_aim) for m, of_aim in zip(row, aims.notes, strict=True)]
-        order = ranking(outputs) if wishes.scores and isinstance(subject.usual, Logit) else None
+        ranked = wishes.scores and isinstance(subject.usual, Logit)
+        order = ranking(clean.outputs if chosen_on is None else chosen_on) if ranked else None
     return Seen(list(recipes), maps, aims.settled, scores, _probabilities(order, aims.settled), order, notes)
 
 

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .errors import LayoutUnclear
+
 Stack = Tensor
 """(n, c, *space): one channel stack per image, A in the papers."""
 Maps = Tensor
@@ -83,9 +85,17 @@ def extremes(x: Tensor, first: int = 1) -> tuple[Tensor, Tensor]:
 
 
 def resize(x: Stack, size: tuple[int, ...], *, align_corners: bool = False) -> Stack:
-    """U: linear interpolation of a stack to a spatial size."""
+    """U: linear interpolation of a stack to a spatial size; of a clip's where the stack is of one frame."""
     if tuple(x.shape[2:]) == tuple(size):
         return x
+    if x.ndim == 4 and len(size) == 3:
+        size = size[1:]
+    if x.ndim != 2 + len(size):
+        raise LayoutUnclear(
+            f"a sequence of {x.shape[2]} steps, which is no picture of size {tuple(size)}",
+            "upsample=False of heatlens.attribute, for one number a step",
+            f"or grid=(1, {x.shape[2]}), to lay them from left to right",
+        )
     return F.interpolate(x, size, mode=_LINEAR[len(size)], align_corners=align_corners)
 
 

@@ -99,7 +99,7 @@ def _flat(low: float, high: float, image: int, recipe: Recipe, scene: Scene) -> 
 
 def _blank_because(image: int, recipe: Recipe, scene: Scene) -> str:
     for name, said in _said(recipe, scene).items():
-        own = said[image] if len(said) == scene.inputs.batch else said
+        own = said[image] if len(said) == len(scene.images) else said
         if not bool(own.any()):
             return f" because layer {name!r} returned only zeros"
     if not recipe.differentiates:

@@ -83,6 +83,14 @@ def rows(tree: Tree, batch: int, index: int, copies: int) -> Tree:
     return tree_map(pick, tree, is_leaf=lambda part: one_each(part, batch))
 
 
+def several_times(rows_of_one: Tensor, count: int, axis: int, rows: int) -> Tensor:
+    """The rows of one image `count` times along their axis, without copying where it is a single row."""
+    shape = list(rows_of_one.shape)
+    if rows == 1:
+        return rows_of_one.expand(*shape[:axis], count, *shape[axis + 1 :])
+    return rows_of_one.repeat([count if at == axis else 1 for at in range(len(shape))])
+
+
 def version(tensor: Tensor) -> int:
     """How often a tensor was written to."""
     return -1 if tensor.is_inference() else tensor._version

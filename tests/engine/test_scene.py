@@ -9,7 +9,15 @@ from heatlens.engine.evaluating import evaluating
 from heatlens.engine.evidence import Evidence
 from heatlens.engine.inputs import Inputs
 from heatlens.engine.scene import Options, Scene
-from heatlens.errors import BadValue, EvidenceMissing, LayerNotReached, NotFinite, ScoreIndifferent, UnknownName
+from heatlens.errors import (
+    BadSetting,
+    BadValue,
+    EvidenceMissing,
+    LayerNotReached,
+    NotFinite,
+    ScoreIndifferent,
+    UnknownName,
+)
 from heatlens.models.layouts import ChannelsFirst
 from heatlens.registry import EVIDENCE
 from heatlens.targets import Logit, Probability
@@ -290,17 +298,19 @@ class Shared(nn.Module):
         return self.head(self.relu(self.c(self.relu(self.b(self.relu(self.a(x)))))).mean((2, 3)))
 
 
-def test_a_module_used_several_times_speaks_with_its_last_call() -> None:
+def test_a_module_used_several_times_is_asked_about_and_its_last_call_can_be_named() -> None:
     torch.manual_seed(4)
     model, images = Shared().eval(), torch.rand(2, 3, 8, 8)
     stack = model.c(model.b(model.a(images).relu()).relu()).relu()
     expected = torch.einsum("k,nkhw->nhw", model.head.weight[1], stack).clamp(min=0) / 64
-    got = heatlens.attribute(model, images, layers="relu", target=1, upsample=False)
+    with pytest.raises(BadSetting, match="relu@0 or relu@1 or relu@2"):
+        heatlens.attribute(model, images, layers="relu", target=1)
+    got = heatlens.attribute(model, images, layers="relu@2", target=1, upsample=False)
     torch.testing.assert_close(got, expected.detach())
     drop = torch.stack([(model.head.weight[1, k] * stack[:, k].mean((1, 2))) for k in range(3)], 1)
     y = model(images)[:, 1]
     ablation = ((drop / y.abs()[:, None])[..., None, None] * stack).sum(1).clamp(min=0)
-    got = heatlens.attribute(model, images, method="ablation_cam", layers="relu", target=1, upsample=False)
+    got = heatlens.attribute(model, images, method="ablation_cam", layers="relu@2", target=1, upsample=False)
     torch.testing.assert_close(got, ablation.detach(), rtol=1e-4, atol=1e-5)
 
 

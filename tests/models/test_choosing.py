@@ -62,8 +62,17 @@ def test_a_number_means_what_it_means_in_the_list() -> None:
     assert named(-1, -len(numbers)) == (numbers[len(numbers) - 1], numbers[0])
 
 
-def test_all_means_every_layer_with_a_map() -> None:
-    assert named("all") == tuple(layer.name for layer in LISTED if layer.number is not None)
+def test_all_means_every_layer_with_a_map_and_each_of_its_runs() -> None:
+    assert {layer.calls for layer in LISTED} == {1, 2}  # torchvision's blocks run their ReLU twice
+    each = [
+        layer.name if layer.calls == 1 else f"{layer.name}@{call}"
+        for layer in LISTED
+        if layer.number is not None
+        for call in range(layer.calls)
+    ]
+    assert named("all") == tuple(each)
+    assert named("layer4.1.relu@all") == ("layer4.1.relu@0", "layer4.1.relu@1")
+    assert named("layer4@all") == ("layer4",)
 
 
 def test_stages_from_one_to_another_and_all_of_them() -> None:

@@ -7,6 +7,7 @@ import torch
 
 from heatlens.errors import LayoutUnclear
 from heatlens.models.layouts import ChannelsFirst, ChannelsLast, Reading, Tokens
+from heatlens.models.sequences import Frames, Steps
 
 CASES: list[tuple[Reading, tuple[int, ...], int, tuple[int, ...], Any]] = [
     # declared, shape of the output, images, their size, the layout
@@ -17,8 +18,16 @@ CASES: list[tuple[Reading, tuple[int, ...], int, tuple[int, ...], Any]] = [
     (Reading(channels_last=True), (2, 8, 8, 8), 2, (64, 64), ChannelsLast()),
     (Reading(channels_last=False), (2, 7, 7, 768), 2, (224, 224), ChannelsFirst()),
     (Reading(), (2, 8, 1, 1), 2, (64, 96), ChannelsFirst()),
-    (Reading(), (3, 5, 20), 3, (100,), ChannelsFirst()),
-    (Reading(), (3, 20, 5), 3, (100,), ChannelsFirst()),  # one axis proves nothing: channels first
+    (Reading(channels_last=False), (3, 5, 20), 3, (100,), ChannelsFirst()),
+    (Reading(channels_last=True), (3, 20, 5), 3, (100,), Steps()),
+    (Reading(channels_last=True, prefix_tokens=1), (3, 20, 5), 3, (100,), Steps(prefix=1)),
+    (Reading(), (20, 3, 5), 3, (100,), Steps(sequence_first=True)),
+    (Reading(), (6, 8, 4, 4), 1, (6, 32, 32), Frames(ChannelsFirst(), 6)),
+    (Reading(), (6, 4, 4, 8), 1, (6, 32, 32), Frames(ChannelsLast(), 6)),
+    (Reading(patch=(16, 16)), (6, 1 + 4, 8), 1, (6, 32, 32), Frames(Tokens((2, 2), 1), 6)),
+    (Reading(patch=(2, 16, 16)), (2, 3 * 4, 8), 2, (6, 32, 32), Tokens((3, 2, 2), 0)),
+    (Reading(patch=(16, 16), time_last=True), (2, 1 + 6 * 4, 8), 2, (6, 32, 32), Tokens((6, 2, 2), 1, time_last=True)),
+    (Reading(patch=(16, 16), time_last=False), (2, 6 * 4, 8), 2, (6, 32, 32), Tokens((6, 2, 2), 0)),
     (Reading(), (1, 5, 2, 3, 4), 1, (8, 12, 16), ChannelsFirst()),
     (Reading(), (1, 2, 3, 4, 40), 1, (8, 12, 16), ChannelsLast()),
     (Reading(), (2, 49, 8), 2, (224, 224), Tokens((7, 7), 0)),
@@ -79,6 +88,41 @@ def test_an_unclear_grid_asks_for_prefix_tokens_and_grid(reading: Reading, shape
     assert words in str(refused.value)
     assert "layer 'blocks.3'" in str(refused.value)
     assert "prefix_tokens=… and grid=(rows, columns)" in str(refused.value)
+
+
+def test_tokens_whose_frames_lie_together() -> None:
+    """Two frames of three places in a row: the sequence is place by place, each with its frames."""
+    said = torch.arange(1.0, 7.0).reshape(1, 6, 1)
+    stack = Tokens((2, 1, 3), time_last=True).to_stack(said)
+    assert stack[0, 0].tolist() == [[[1, 3, 5]], [[2, 4, 6]]]
+
+
+def test_frames_are_taken_out_of_the_batch() -> None:
+    said = torch.arange(12.0).reshape(6, 2, 1, 1)
+    stack = Frames(ChannelsFirst(), 3).to_stack(said)
+    assert stack.shape == (2, 2, 3, 1, 1)
+    assert stack[1, :, :, 0, 0].tolist() == [[6, 8, 10], [7, 9, 11]]
+    assert torch.equal(Frames(ChannelsFirst(), 3).from_stack(stack, said), said)
+
+
+@pytest.mark.parametrize(
+    ("reading", "shape", "batch", "size", "words"),
+    [
+        (
+            Reading(),
+            (3, 5, 20),
+            3,
+            (100,),
+            "either axis could be the channels. Expected to be told. Say channels_last=",
+        ),
+        (Reading(), (12, 8, 4, 4), 2, (6, 32, 32), "frames of 2 clips in one batch"),
+        (Reading(patch=(16, 16)), (1, 6 * 4, 8), 1, (6, 32, 32), "say time_last=False"),
+    ],
+)
+def test_what_shapes_do_not_tell_is_asked(reading: Reading, shape: Any, batch: int, size: Any, words: str) -> None:
+    with pytest.raises(LayoutUnclear) as refused:
+        reading.layout("x", shape, batch, size)
+    assert words.lower() in str(refused.value).lower()
 
 
 @pytest.mark.parametrize("shape", [(), (2,), (2, 10), (7, 8, 9), (4, 3, 5, 5), (2, 3, 4, 5, 6)])

@@ -41,4 +41,5 @@ def layers(model: str, part: str, **options: Any) -> None:
 def _cells(layer: "Layer") -> tuple[str, ...]:
     shape = "x".join(map(str, layer.shape)) or "no tensor"
     number = "" if layer.number is None else str(layer.number)
-    return number, layer.name, layer.kind, shape, "x".join(map(str, layer.space)) or "none"
+    kind = layer.kind if layer.calls == 1 else f"{layer.kind} x{layer.calls}"
+    return number, layer.name, kind, shape, "x".join(map(str, layer.space)) or "none"

@@ -1,7 +1,6 @@
 """What is known at one layer of a scene, for one target per image.  Its public names are the methods' vocabulary."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from typing import Any, Literal
 
@@ -11,12 +10,13 @@ from torch import Tensor
 from ..attention import Attention
 from ..notation import Stack, over_space, resize
 from ..targets import class_logits, logits_of, score_each, with_logits
-from ..trees import Tree
+from ..trees import Tree, several_times
 from . import rules
 from .attended import AttendedPass, Of, frozen
 from .attention_relevance import carried, multiplied
 from .batching import Progress, chunk_size, chunked, takes_one
 from .derivatives import check_reached, directional, gradients, precise
+from .from_images import guided, modified
 from .heads import linear_head
 from .sampling import score_patches
 from .scene import View
@@ -86,18 +86,18 @@ class Evidence:
     def score_with(self, vary: Callable[[Stack, Tensor], Stack], count: int, probability: bool = False) -> Tensor:
         targets = probabilities(self._view.targets) if probability else self._view.targets
 
-        def scores(image: int, variations: Tensor) -> Tensor:
-            outputs = self._replayed(image, variations)
-            return precise(score_each(outputs, [targets[image]] * len(variations)))
+        def scores(image: int, variations: Tensor, count: int) -> Tensor:
+            outputs = self._replayed(image, variations, count)
+            return precise(score_each(outputs, [targets[image]] * count))
 
         return torch.stack([torch.cat(list(self._varied(i, vary, count, scores))) for i in self._each_image()])
 
     def gradients_with(self, vary: Callable[[Stack, Tensor], Stack], count: int) -> Stack:
-        def summed_gradient(image: int, variations: Tensor) -> Tensor:
+        def summed_gradient(image: int, variations: Tensor, count: int) -> Tensor:
             with torch.enable_grad():
                 leaf = variations.detach().requires_grad_()
-                outputs = self._replayed(image, leaf.clone())
-                score = score_each(outputs, [self._view.targets[image]] * len(leaf))
+                outputs = self._replayed(image, leaf.clone(), count)
+                score = score_each(outputs, [self._view.targets[image]] * count)
             raw = self._view.differentiate(score, {self._layer: leaf}, create_graph=False)[self._layer]
             return precise(self._layout.to_stack(raw)).sum(0)
 
@@ -133,51 +133,37 @@ class Evidence:
     ) -> Any:
         match what:
             case "guided":
-                return self._guided()
+                return guided(self._scene, self._view.targets)
             case "attention":
                 return self._attention_relevance(**how)
             case "attn_lrp" | "cp_lrp" | "libra":
-                return self._modified(partial(rules.modified, what, **how))
+                return modified(self._scene, self._view.targets, partial(rules.modified, what, **how))
         passes = {"rescale": self._rescaled, "relevance": self._relevant}
         return torch.cat([precise(self._layout.to_stack(passes[what](i))) for i in self._each_image()])
-
-    def _guided(self) -> Tensor:
-        with torch.enable_grad(), self._scene.precisely(), rules.guided():
-            leaf = self._scene.images.detach().requires_grad_()
-            score = score_each(self._scene.inputs.showing(leaf * 1).run(self._scene.model), self._view.targets)
-        (flow,) = gradients([leaf], score)
-        return precise(torch.zeros_like(leaf) if flow is None else flow)
 
     def _attention_relevance(self, rule: Literal["attn_lrp", "paper"], gamma: float) -> list[Tensor]:
         if rule == "paper":
             return carried(self._scene, self._view.targets, rules.transformer)
         return multiplied(self._scene, self._view.targets, partial(rules.modified, rule, gamma, gamma))
 
-    def _modified(self, rule: Callable[[], AbstractContextManager[None]]) -> Tensor:
-        """R = X * G of the images."""
-        model = self._scene.model
-        with torch.enable_grad(), self._scene.precisely(), frozen(model), rule():
-            leaf = self._scene.images.detach().requires_grad_()
-            score = score_each(self._scene.inputs.showing(leaf * 1).run(model), self._view.targets)
-        (flow,) = gradients([leaf], score)
-        return torch.zeros_like(leaf) if flow is None else precise(leaf.detach()) * precise(flow)
-
     def _rescaled(self, image: int) -> Tensor:
         """Contributions of the layer's places, beside a layer that says nothing but what its prefix tokens say."""
-        said = self._scene.said[self._layer].detach()[image : image + 1]
+        said = self._said(image)
         silent = self._layout.from_stack(torch.zeros_like(self._layout.to_stack(said)), said)
         with torch.enable_grad(), rules.rescaled():
-            leaf = torch.cat([said, silent]).requires_grad_()
-            score = score_each(self._replayed(image, leaf * 1), [self._view.targets[image]] * 2)[:1]
+            leaf = torch.cat([said, silent], self._rows[0]).requires_grad_()
+            score = score_each(self._replayed(image, leaf * 1, 2), [self._view.targets[image]] * 2)[:1]
         (multipliers,) = gradients([leaf], score)
-        return torch.zeros_like(said) if multipliers is None else multipliers[:1] * (said - silent)
+        axis, rows = self._rows
+        first = None if multipliers is None else multipliers.narrow(axis, 0, rows)
+        return torch.zeros_like(said) if first is None else first * (said - silent)
 
     def _relevant(self, image: int) -> Tensor:
-        said = self._scene.said[self._layer].detach()[image : image + 1]
+        said = self._said(image)
         with torch.enable_grad(), frozen(self._scene.model):
             leaf = said.clone().requires_grad_()
             with rules.relevant():
-                logits = class_logits(self._replayed(image, leaf * 1))
+                logits = class_logits(self._replayed(image, leaf * 1, 1))
             start = torch.full_like(logits, -1 / logits.shape[1])
             start[:, class_of(self._view.targets[image])] = 1
             (flow,) = gradients([leaf], (logits * start).sum(1))
@@ -190,24 +176,35 @@ class Evidence:
     def _each_image(self) -> range:
         return range(self._scene.inputs.batch)
 
-    def _replayed(self, image: int, variations: Tensor) -> Tree:
+    @property
+    def _rows(self) -> tuple[int, int]:
+        """The axis of the layer's output that holds the images, and how many of its rows belong to one."""
+        return getattr(self._layout, "batch_axis", 0), getattr(self._layout, "rows", 1)
+
+    def _said(self, image: int) -> Tensor:
+        """What the layer said of one image."""
+        axis, rows = self._rows
+        return self._scene.said[self._layer].detach().narrow(axis, image * rows, rows)
+
+    def _replayed(self, image: int, variations: Tensor, count: int) -> Tree:
         with self._scene.precisely():
-            return self._scene.tail(self._layer)(variations, image)
+            return self._scene.tail(self._layer)(variations, image, count)
 
     def _varied(
         self,
         image: int,
         vary: Callable[[Stack, Tensor], Stack],
         count: int,
-        work: Callable[[int, Tensor], Tensor],
+        work: Callable[[int, Tensor, int], Tensor],
     ) -> Iterator[Tensor]:
-        """work(image, its variations as the layer would say them), chunk by chunk."""
-        said = self._scene.said[self._layer].detach()[image : image + 1]
+        """work(image, its variations as the layer would say them, how many), chunk by chunk."""
+        said = self._said(image)
         stack = self._layout.to_stack(said)
 
         def one_chunk(start: int, stop: int) -> Tensor:
             varied = vary(stack, torch.arange(start, stop, device=stack.device))
-            return work(image, self._layout.from_stack(varied, said.expand(stop - start, *said.shape[1:])))
+            around = several_times(said, stop - start, *self._rows)
+            return work(image, self._layout.from_stack(varied, around), stop - start)
 
         size = 1 if takes_one(self._scene.model) else chunk_size(said.numel() * said.element_size(), said.device)
         return chunked(one_chunk, count, size, self._progress(image, count))

@@ -35,13 +35,13 @@ class Memory:
 class Recorder:
     """Remembers, during one forward pass, the outermost modules that finish up to a call of the layer.
 
-    Only the first call is followed unless `call` says which: `calls` tells afterwards whether that was the last.
+    Only the first call is followed unless `call` says which: `calls` tells afterwards how many there were.
     """
 
     def __init__(self, model: nn.Module, layer: nn.Module, call: int = 0) -> None:
         self._path = {module for module in model.modules() if layer in set(module.modules())}
         self._followed = _followed(model, layer)
-        self._model, self._layer, self._call = model, layer, call
+        self._model, self._layer, self.call = model, layer, call
         self._marks: list[int] = []
         self._beside = 0
         self.calls = 0
@@ -70,7 +70,7 @@ class Recorder:
         else:
             self._beside -= 1
             mark = len(self.memories)
-        over = self.calls > self._call
+        over = self.calls > self.call
         self.calls += module is self._layer
         if over or self._beside:
             return

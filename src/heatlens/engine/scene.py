@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
@@ -10,18 +9,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from ..errors import LayerNotReached, ScoreIndifferent
+from ..errors import ScoreIndifferent
 from ..notation import Stack
 from ..targets import Target, described, score_each
 from ..targets.meaning import Meaning, read
 from ..trees import Tree, tensors
-from .batching import Progress
-from .capture import capture, find_layers
+from .capture import Captured, calls_meant, capture, find_layers
 from .compiling import compiled_copy
 from .derivatives import gradients
 from .evaluating import device_of
 from .finite import check_finite
 from .inputs import Inputs
+from .options import Options as Options
 from .replay import Recorder
 from .swift import swift_copy
 from .tail import Tail
@@ -42,28 +41,7 @@ ReadLayout = Callable[[str, Tensor, Tensor], Layout]
 """read_layout(layer, its output, images)."""
 
 
-@dataclass(frozen=True)
-class Options:
-    """How a scene is computed."""
-
-    graph: bool = True
-    """Whether gradients at the layers will be asked for."""
-    curvature: bool = False
-    """Whether second derivatives will be asked for."""
-    tails: frozenset[str] = frozenset()
-    """The layers that will be replayed from."""
-    precision: torch.dtype | None = None
-    """Autocast to this type; None runs the model as it is."""
-    differentiable: bool = False
-    """Whether what comes out can itself be differentiated."""
-    progress: Progress | None = None
-    first_in_full: bool = False
-    """Whether the first pass keeps the model's own precision, which costs nothing beside the thousands that follow."""
-    compiled: bool = False
-    """Whether thousands of pictures are shown to a copy that `torch.compile` made."""
-
-
-_Seen = tuple[Tree, dict[str, Tensor], dict[str, Recorder]]
+_Seen = tuple[Tree, Captured, dict[str, Recorder]]
 
 
 class Scene:
@@ -80,7 +58,7 @@ class Scene:
     ) -> None:
         self.model, self.read_layout, self.baseline = model, read_layout, baseline
         self.options = options or Options()
-        self.modules = find_layers(model, layers)
+        self.modules, self._meant = find_layers(model, layers), calls_meant(model, layers)
         self.notes: list[str] = []
         self._shown = inputs
         self._returned, self.said, self.recorders = self._look(inputs, self.options.graph, self.options.tails)
@@ -123,7 +101,14 @@ class Scene:
     def tail(self, layer: str) -> Tail:
         """The network behind a layer."""
         if layer not in self._tails:
-            tail = Tail(self.model, self.modules[layer], self.inputs, self.outputs, self.recorders[layer])
+            tail = Tail(
+                self.model,
+                self.modules[layer],
+                self.inputs,
+                self.outputs,
+                self.recorders[layer],
+                self._meant.get(layer),
+            )
             if tail.way == "full":
                 self.notes.append(f"layer {layer!r} cannot be replayed: every variation costs a full forward pass")
             self._tails[layer] = tail
@@ -160,17 +145,12 @@ class Scene:
         if graph and self.modules and not any(t.requires_grad for t in tensors(outputs)):
             # somewhere the model itself switched gradients off and on again: differentiate from the start
             outputs, said, recorders = self._pass(inputs, graph, tails, everywhere=True)
-        if absent := [name for name in self.modules if name not in said]:
-            raise LayerNotReached(
-                f"the forward pass of {type(self.model).__name__} did not go through layer {absent[0]!r}",
-                "a layer that runs",
-                "list those that do with: heatlens layers MODEL",
-            )
+        said.check(self.model, self.modules, self._meant)
         check_finite(self.model, outputs)
         return outputs, said, recorders
 
     def _pass(self, inputs: Inputs, graph: bool, tails: frozenset[str], everywhere: bool) -> _Seen:
-        recorders = {name: Recorder(self.model, self.modules[name]) for name in tails}
+        recorders = {name: Recorder(self.model, self.modules[name], self._meant.get(name, 0)) for name in tails}
         with ExitStack() as stack:
             stack.enter_context(torch.set_grad_enabled(everywhere))
             stack.enter_context(nullcontext() if self.options.first_in_full else self.precisely())
@@ -178,7 +158,7 @@ class Scene:
                 stack.enter_context(sdpa_kernel(SDPBackend.MATH))  # fused attention has no second derivative
             for recorder in recorders.values():
                 stack.enter_context(recorder.recording())
-            said = stack.enter_context(capture(self.modules, graph=graph))
+            said = stack.enter_context(capture(self.modules, graph=graph, meant=self._meant))
             outputs = inputs.shown_to(self.model)
         return outputs, said, recorders
 

@@ -25,7 +25,8 @@ class Sessions:
         self._open: dict[Any, Any] = {}
         self.values = {name: node.output[0] for name, node in named_nodes(model)}
         """Layer -> the graph's value that it says."""
-        self.parts = {name: Part(node.op_type) for name, node in named_nodes(model)}
+        weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+        self.parts = {name: _part(node, weights) for name, node in named_nodes(model)}
 
     def run(self, images: Tensor, given: Mapping[str, Tensor], wanted: Sequence[str]) -> tuple[Values, list[Tensor]]:
         entering = {self.values[name]: tensor for name, tensor in given.items()}
@@ -92,6 +93,13 @@ class Sessions:
         make = require("onnx.helper")
         kind = make.np_dtype_to_tensor_dtype(torch.empty(0, dtype=tensor.dtype).numpy().dtype)
         return make.make_tensor_value_info(name, kind, [None] * tensor.ndim)
+
+
+def _part(node: Any, weights: Mapping[str, tuple[int, ...]]) -> Part:
+    dims = next((weights[name] for name in node.input if name in weights), None)
+    weighs = dims is not None and node.op_type in ("Conv", "Gemm", "MatMul", "BatchNormalization", "LayerNormalization")
+    dense = node.op_type in ("Gemm", "MatMul") or (node.op_type == "Conv" and set((dims or (0, 0, 0))[2:]) == {1})
+    return Part(node.op_type, weighs=weighs, pointwise=weighs and dense)
 
 
 def named_nodes(model: Any) -> list[tuple[str, Any]]:

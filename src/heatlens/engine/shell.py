@@ -27,6 +27,10 @@ class Part:
     """Whether it has weights, or may be a block's last operation."""
     leaf: bool = True
     """Whether it has no layers inside."""
+    weighs: bool = False
+    """Whether it is a leaf with weights of its own."""
+    pointwise: bool = False
+    """Whether it multiplies the channels of each place by itself: a dense layer, or a convolution of size 1."""
 
 
 class Runtime(Protocol):

@@ -11,6 +11,7 @@ from ..errors import HeatlensError
 from ..targets.meaning import Meaning, Scores, picked, place_of, raw_of
 from ..trees import Tree, tensors
 from .inputs import Inputs
+from .shell import Shell
 
 _REMARKS: dict[str, str] = {
     "softmax": "the model returns probabilities that sum to 1: the logit that is explained is their logarithm",
@@ -60,8 +61,8 @@ def _behind_a_sigmoid(model: nn.Module, inputs: Inputs, numbers: Tensor) -> bool
     node = numbers.grad_fn
     while node is not None and node.name().startswith(_REARRANGING):
         node = node.next_functions[0][0]
-    if node is not None:
-        return node.name().startswith("Sigmoid")
+    if node is not None or isinstance(model, Shell):
+        return node is not None and node.name().startswith("Sigmoid")
     with torch.no_grad(), _Watching() as watching:
         again = picked(raw_of(inputs.of(0, 1).run(model)), inputs.meaning)
     return any(_is(said, again) for said in watching.said)

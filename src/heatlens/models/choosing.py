@@ -1,7 +1,7 @@
 """Layers as people name them: by name, as a module, by number, by stage, `all`, or from one to another."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import index
 from typing import Any
 
@@ -15,6 +15,8 @@ Named = str | int | nn.Module
 """How one layer, or a group of them, is named."""
 Known = Callable[[], Sequence[str]]
 """Names that it takes a pass to know."""
+Calls = Callable[[], Mapping[str, int]]
+"""How often each layer runs in a pass."""
 
 
 def several(layers: Any) -> tuple[Named, ...]:
@@ -36,11 +38,13 @@ def needs_no_pass(model: nn.Module, layer: Named) -> bool:
     return isinstance(layer, nn.Module) or bool(one)
 
 
-def chosen(model: nn.Module, asked: Sequence[Named], numbered: Known, stages: Known) -> tuple[str, ...]:
+def chosen(model: nn.Module, asked: Sequence[Named], numbered: Known, stages: Known, calls: Calls) -> tuple[str, ...]:
     """The names of the layers that are meant, each once.
 
-    numbered: the layers that `heatlens layers` numbers.  stages: what the stages of the network end with.
-    A text that is a layer's name always means that layer, also where it looks like a number.
+    numbered: the layers that `heatlens layers` numbers.  stages: what the stages of the network end with.  calls: how
+    often each layer runs.
+    A text that is a layer's name always means that layer, also where it looks like a number.  Of a layer that runs
+    several times in a pass `NAME@0` is the first, `NAME@all` each; groups of layers have each of them too.
     """
     names = {module: name for name, module in model.named_modules()}
     own = set(names.values()) - {""}
@@ -53,7 +57,7 @@ def chosen(model: nn.Module, asked: Sequence[Named], numbered: Known, stages: Kn
         elif one in own:
             found.append(one)
         else:
-            found += _group(one, own, numbered, stages)
+            found += _group(one, own, numbered, stages, calls)
     unique = tuple(dict.fromkeys(found))
     find_layers(model, unique)
     return unique
@@ -81,16 +85,24 @@ def _name(module: nn.Module, names: dict[nn.Module, str], model: nn.Module) -> s
     return names[module]
 
 
-def _group(text: str, own: set[str], numbered: Known, stages: Known) -> Sequence[str]:
+def _group(text: str, own: set[str], numbered: Known, stages: Known, calls: Calls) -> Sequence[str]:
     """Of a text that is nobody's name: the layers that it stands for; the text itself where it stands for none."""
     first, dots, last = text.partition("..")
     if text == "all":
-        return numbered()
+        return _each(numbered(), calls())
+    if text.endswith("@all") and text.removesuffix("@all") in own:
+        return _each([text.removesuffix("@all")], calls())
     if text.startswith("stage:"):
         return _of_stages(text, first.removeprefix("stage:"), last.removeprefix("stage:") if dots else None, stages())
     if dots:
-        return _between(text, first, last, own, numbered())
+        return _each(_between(text, first, last, own, numbered()), calls())
     return [_at(int(text), numbered())] if _is_number(text) else [text]
+
+
+def _each(names: Sequence[str], calls: Mapping[str, int]) -> list[str]:
+    """Every run of layers."""
+    runs = {name: range(calls.get(name, 1)) for name in names}
+    return [one for name in names for one in ([name] if len(runs[name]) < 2 else [f"{name}@{k}" for k in runs[name]])]
 
 
 def _of_stages(text: str, first: str, last: str | None, known: Sequence[str]) -> Sequence[str]:

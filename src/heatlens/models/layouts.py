@@ -1,19 +1,22 @@
 """How a layer's output is read as channels over a space: channels first, channels last, or tokens."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ..engine.made import Declarations, Look, nothing
 from ..errors import LayoutUnclear
 from ..notation import Stack
 from ..targets import Meaning
+from .grids import find_grid, proportional
 from .padding import Padding, Trimmed
+from .sequences import Frames, Steps
 
 Sizes = tuple[int, ...]
-_MOST_PREFIX = 16
-"""More prefix tokens than this are not guessed."""
 
 
 @dataclass(frozen=True)
@@ -47,20 +50,29 @@ class Tokens:
     sequence_first: bool = False
     guessed: bool = field(default=False, compare=False)
     """Whether nobody declared the prefix, nor the size of the patches that would tell it."""
+    time_last: bool = False
+    """Whether of a clip (frames, rows, columns) the frames of a place lie together, and not the places of a frame."""
+
+    @property
+    def batch_axis(self) -> int:
+        return int(self.sequence_first)
 
     def to_stack(self, said: Tensor) -> Stack:
         tokens = said.transpose(0, 1) if self.sequence_first else said
-        return tokens[:, self.prefix : self.prefix + prod(self.grid)].mT.reshape(len(tokens), -1, *self.grid)
+        grid = (*self.grid[1:], self.grid[0]) if self.time_last else self.grid
+        stack = tokens[:, self.prefix : self.prefix + prod(grid)].mT.reshape(len(tokens), -1, *grid)
+        return stack.movedim(-1, 2) if self.time_last else stack
 
     def from_stack(self, stack: Stack, said: Tensor) -> Tensor:
         """The prefix tokens, and any behind the grid, stay what they are in `said`."""
         kept = said.transpose(0, 1) if self.sequence_first else said
         places = prod(self.grid)
-        tokens = torch.cat([kept[:, : self.prefix], stack.flatten(2).mT, kept[:, self.prefix + places :]], 1)
+        written = stack.movedim(2, -1) if self.time_last else stack
+        tokens = torch.cat([kept[:, : self.prefix], written.flatten(2).mT, kept[:, self.prefix + places :]], 1)
         return tokens.transpose(0, 1) if self.sequence_first else tokens
 
 
-Layout = ChannelsFirst | ChannelsLast | Tokens | Trimmed
+Layout = ChannelsFirst | ChannelsLast | Tokens | Trimmed | Steps | Frames
 
 
 @dataclass(frozen=True)
@@ -80,35 +92,80 @@ class Reading:
     """Whether the outputs are scores of classes: a layer with one channel for each is then the head."""
     outputs: Meaning = Meaning()
     """How the outputs are read."""
+    axes: str | None = None
+    """A letter for every axis of the images, n the batch and c the channels, such as "ntchw"."""
+    time_last: bool | None = None
+    """Whether of the tokens of a clip the frames of one place lie together; None: nobody said."""
 
-    def of(self, layer: str, said: Tensor, images: Tensor) -> Layout:
-        """The layout of what a layer said of some images (n, channels, *size)."""
-        return self.layout(layer, tuple(said.shape), images.shape[0], tuple(images.shape[2:]))
+    def reader(self, model: nn.Module) -> Callable[[str, Tensor, Tensor], Layout]:
+        """The layout of what a layer of this model said of some images (n, channels, *size)."""
+        declared = Declarations(model)
 
-    def layout(self, layer: str, shape: Sizes, batch: int, size: Sizes) -> Layout:
-        """The layout of an output of this shape, for a batch of images of a spatial size."""
+        def read(layer: str, said: Tensor, images: Tensor) -> Layout:
+            known = partial(declared.of, layer)
+            return self.layout(layer, tuple(said.shape), images.shape[0], tuple(images.shape[2:]), known)
+
+        return read
+
+    def layout(self, layer: str, shape: Sizes, batch: int, size: Sizes, known: Look = nothing) -> Layout:
+        """The layout of an output of this shape, for a batch of images of a spatial size.
+
+        known: what the layer and those around it declare.
+        """
         space = len(size)
+        if len(shape) == 3 and batch in shape[:2]:
+            return self._sequence(layer, shape, batch, size, known)
         if len(shape) == space + 2 and shape[0] == batch:
             if self.padding is not None:
                 return Trimmed(self.padding.shown(size, shape[2:]))
-            return ChannelsLast() if self._last(shape, size) else ChannelsFirst()
-        if len(shape) == 3 and space > 1 and batch in shape[:2]:
-            sequence_first = shape[0] != batch
-            return self._tokens(layer, shape, shape[0] if sequence_first else shape[1], size, sequence_first)
+            return ChannelsLast() if self._last(shape, size, known) else ChannelsFirst()
+        if space == 3 and len(shape) == 4 and shape[0] == batch:
+            return self.layout(layer, shape, batch, size[1:], known)  # of one frame
+        if space == 3 and len(shape) > 2 and shape[0] == batch * size[0]:
+            return self._frames(layer, shape, batch, size, known)
         raise LayoutUnclear(
             f"layer {layer!r} returns a tensor of shape {shape} for {batch} image(s) of size {size}",
             "(n, c, *space), (n, *space, c) or tokens (n, t, c)",
             "choose another layer: heatlens layers MODEL",
         )
 
-    def _last(self, shape: Sizes, size: Sizes) -> bool:
+    def _last(self, shape: Sizes, size: Sizes, known: Look) -> bool:
         if self.channels_last is not None:
             return self.channels_last
         # time has a stride of its own, so only the picture's two dimensions speak
-        return not _proportional(shape[2:][-2:], size[-2:]) and _proportional(shape[1:-1][-2:], size[-2:])
+        first, last = (proportional(space[-2:], size[-2:]) for space in (shape[2:], shape[1:-1]))
+        return bool(known().last(shape)) if first and last else last
+
+    def _sequence(self, layer: str, shape: Sizes, batch: int, size: Sizes, known: Look) -> Layout:
+        """(n, a, b): tokens of a grid, steps one after the other, or a series with its channels first."""
+        backwards = shape[0] != batch or (shape[1] == batch and not known().batch_first)
+        steps = len(size) == 1 or (self.grid is None and known().recurrent)
+        if not steps:
+            return self._tokens(layer, shape, shape[0] if backwards else shape[1], size, backwards)
+        # one dimension of space has no proportions: channels are where modules declare them
+        last = (
+            backwards
+            or len(size) > 1
+            or (self.channels_last if self.channels_last is not None else known().last(shape))
+        )
+        if last is None:
+            raise LayoutUnclear(
+                f"layer {layer!r} returns {shape}, of which either axis could be the channels",
+                "to be told",
+                "say channels_last=True, or False",
+            )
+        return Steps(backwards, self.prefix_tokens or 0) if last else ChannelsFirst()
+
+    def _frames(self, layer: str, shape: Sizes, batch: int, size: Sizes, known: Look) -> Layout:
+        if batch > 1:
+            raise LayoutUnclear(
+                f"layer {layer!r} returns {shape}: frames of {batch} clips in one batch, in an order not shown",
+                "one clip at a time",
+            )
+        return Frames(self.layout(layer, shape, size[0], size[1:], known), size[0])
 
     def _tokens(self, layer: str, shape: Sizes, tokens: int, size: Sizes, sequence_first: bool) -> Tokens:
-        found = self._grid(tokens, size)
+        found = find_grid(tokens, size, self.grid, self.prefix_tokens, self.patch, measured=self.measured)
         if found is None:
             raise LayoutUnclear(
                 f"layer {layer!r} returns {shape}: {tokens} tokens do not show which grid they lie on",
@@ -116,62 +173,11 @@ class Reading:
                 "say prefix_tokens=… and grid=(rows, columns)",
             )
         grid, prefix, sure = found
-        return Tokens(grid, prefix, sequence_first, guessed=prefix > 0 and not sure)
-
-    def _grid(self, tokens: int, size: Sizes) -> tuple[Sizes, int, bool] | None:
-        """The grid, how many tokens come before it, and whether that much is sure."""
-        declared = self.prefix_tokens is not None
-        if self.grid is not None:
-            prefix = tokens - prod(self.grid) if self.prefix_tokens is None else self.prefix_tokens
-            return (self.grid, prefix, True) if 0 <= prefix <= tokens - prod(self.grid) else None
-        prefixes = range(_MOST_PREFIX + 1) if self.prefix_tokens is None else dict.fromkeys((self.prefix_tokens, 0))
-        if self.patch is not None:
-            for grid in _pyramid(size, self.patch):
-                if (prefix := tokens - prod(grid)) in prefixes:
-                    return grid, prefix, declared or not self.measured or prefix == 1
-        for exactly in (True, False):
-            for prefix in prefixes:
-                if (proportional := _factors(tokens - prefix, size, exactly)) is not None:
-                    return proportional, prefix, declared
-        return None
-
-
-def _proportional(space: Sizes, size: Sizes) -> bool:
-    """Whether a space is the image's at one stride, up to rounding."""
-    stride = (prod(size) / prod(space)) ** (1 / len(size))
-    return all(abs(have - full / stride) < 1 for have, full in zip(space, size, strict=True))
-
-
-def _pyramid(size: Sizes, patch: Sizes) -> list[Sizes]:
-    """The grid of patches, and what patch merging makes of it: over the whole space, or over a clip's pictures."""
-    if len(size) != len(patch):
-        return []
-    start = grid = tuple(full // step for full, step in zip(size, patch, strict=True))
-    grids = [grid]
-    while all(side > 1 for side in grid):
-        grid = tuple(-(-side // 2) for side in grid)
-        grids.append(grid)
-    grid = start
-    while len(grid) > 2 and all(side > 1 for side in grid[1:]):
-        grid = (grid[0], *(-(-side // 2) for side in grid[1:]))
-        grids.append(grid)
-    return grids
-
-
-def _factors(places: int, size: Sizes, exactly: bool) -> Sizes | None:
-    """Two factors with the proportions of the image, exactly or up to rounding."""
-    if len(size) != 2 or places < 1:
-        return None
-    rows = round((places * size[0] / size[1]) ** 0.5)
-    grid = (rows, places // rows) if rows and places % rows == 0 else None
-    if grid is None or (exactly and grid[0] * size[1] != grid[1] * size[0]):
-        return None
-    return grid if _patches(grid, size) else None
-
-
-def _patches(grid: Sizes, size: Sizes) -> bool:
-    """Whether square patches of some size lie on this grid, the last ones whole, cut or left away."""
-    return any(
-        grid in (tuple(side // patch for side in size), tuple(-(-side // patch) for side in size))
-        for patch in range(1, min(size) + 1)
-    )
+        unsure = len(size) == 3 and self.patch is not None and len(self.patch) == 2 and self.grid is None
+        if unsure and self.time_last is None:
+            raise LayoutUnclear(
+                f"layer {layer!r} returns {shape}: tokens of {grid[0]} frames, in an order that shows nowhere",
+                "to be told",
+                "say time_last=False if those of a frame lie together, True if those of a place do",
+            )
+        return Tokens(grid, prefix, sequence_first, prefix > 0 and not sure, bool(self.time_last) and len(grid) == 3)

@@ -10,7 +10,7 @@ from ..targets import SCORES
 from .layouts import Reading
 
 _PREPROCESSING = ("mean", "std", "size", "resize", "interpolation", "shorter_side", "transparency")
-_READING = ("prefix_tokens", "grid", "patch", "channels_last")
+_READING = ("prefix_tokens", "grid", "patch", "channels_last", "axes", "time_last")
 _MEANING = ("output", "scores")
 OVERRIDES = (*_PREPROCESSING, *_READING, *_MEANING, "classes", "layers")
 """What a person may say about a model instead of what its library declares."""

@@ -33,5 +33,5 @@ def patch_stride(model: nn.Module) -> tuple[int, ...] | None:
     for module in model.modules():
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
             stride = tuple(int(step) for step in module.stride)
-            return stride if stride == tuple(module.kernel_size) and min(stride) >= 4 else None
+            return stride if stride == tuple(module.kernel_size) and min(stride[-2:]) >= 4 else None
     return None

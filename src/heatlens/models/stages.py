@@ -8,26 +8,30 @@ from torch import nn
 from ..engine.evaluating import evaluating
 from ..engine.inputs import Inputs
 from ..engine.survey import Found, survey
-from .layers import class_count, layout_of, recommend, space_of
 from .layouts import Reading
+from .recommending import class_count, recommend
+from .shown import read_inputs
+from .spaces import layout_of, space_of
 
 
 def convolutions(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
     """Every convolution whose output still has a space, in the order of the pass; not one that is the head."""
-    inputs = Inputs(args, kwargs, reading.outputs)
+    inputs = read_inputs(model, args, kwargs, reading).of_one_clip()
     with evaluating(model):
         found, outputs = survey(model, inputs)
-    classes = class_count(outputs)
+    classes = class_count(outputs, inputs)
     return tuple(
-        layer.name
+        layer.name if layer.calls == 1 else f"{layer.name}@{call}"
         for layer in found
-        if layer.kind.startswith("Conv") and prod(space_of(layer, inputs, reading)) > 1 and layer.shape[1] != classes
+        for call in range(layer.calls)
+        if layer.kind.startswith("Conv") and prod(space_of(layer, inputs, reading)) > 1
+        if not layer.head and layer.shape[1] != classes
     )
 
 
 def stages(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
     """The last layer of every resolution, shallow to deep; the deepest is the recommended one."""
-    inputs = Inputs(args, kwargs, reading.outputs)
+    inputs = read_inputs(model, args, kwargs, reading).of_one_clip()
     last: dict[tuple[int, ...], str] = {}
     for layer in _up_to_deepest(model, inputs, reading):
         space = space_of(layer, inputs, reading)
@@ -38,7 +42,7 @@ def stages(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], read
 
 def blocks(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading) -> tuple[str, ...]:
     """What the stages before the deepest one end with, shallow to deep: of their layers the least nested, the last."""
-    inputs = Inputs(args, kwargs, reading.outputs)
+    inputs = read_inputs(model, args, kwargs, reading).of_one_clip()
     found = _up_to_deepest(model, inputs, reading)
     if not found:
         return ()

@@ -15,10 +15,11 @@ from ..images.geometry import black
 from ..targets import Classes, ClassTarget, Logit, Target, named_classes, parse_target
 from .choosing import Named, chosen, needs_no_pass, several
 from .lacking import Lacking
-from .layers import numbered_layers, recommended_layer
+from .layers import layer_calls, recommended_layer
 from .layouts import Layout, Reading
 from .likeness import Reader, likeness
 from .overrides import OVERRIDES, preprocessing_said, reading_said
+from .shown import read_inputs
 from .stages import blocks
 
 
@@ -48,6 +49,7 @@ class Subject:
     reader: Reader | None = None
     """What turns texts into embeddings, for models that read."""
     _found: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    _calls: dict[str, int] = field(default_factory=dict, repr=False)
 
     @property
     def device(self) -> torch.device:
@@ -55,11 +57,11 @@ class Subject:
 
     def layout(self, layer: str, said: Tensor, images: Tensor) -> Layout:
         """How a layer's output is read."""
-        return self.reading.of(layer, said, images)
+        return self.reading.reader(self.model)(layer, said, images)
 
     def shown(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Inputs:
         """What the model is called with, read as it is declared."""
-        return Inputs(args, kwargs or {}, replace(self.reading.outputs, classes=len(self.classes)))
+        return read_inputs(self.model, args, kwargs or {}, self.reading, len(self.classes))
 
     def default_layers(self, *inputs: Any, **kwargs: Any) -> tuple[str, ...]:
         """The declared layers, else the last one whose map still carries gradient (found once, by one pass)."""
@@ -86,13 +88,20 @@ class Subject:
         """The layers that `heatlens layers` numbers: those with a map, in the order of a pass (found once)."""
         if "numbered" not in self._found:
             args = self._at_hand(inputs, kwargs)
-            self._found["numbered"] = tuple(numbered_layers(self.model, args, kwargs, self.reading))
+            calls, self._found["numbered"] = layer_calls(self.model, args, kwargs, self.reading)
+            self._calls.update(calls)
         return self._found["numbered"]
+
+    def layer_calls(self, *inputs: Any, **kwargs: Any) -> dict[str, int]:
+        """How often each layer runs in a pass."""
+        self.numbered_layers(*inputs, **kwargs)
+        return self._calls
 
     def named_layers(self, asked: Any, *inputs: Any, **kwargs: Any) -> tuple[str, ...]:
         """The names of layers given as names, modules, numbers, `all`, `stage:-1` or `layer2..layer4`."""
         numbered = partial(self.numbered_layers, *inputs, **kwargs)
-        return chosen(self.model, several(asked), numbered, partial(self.stage_layers, *inputs, **kwargs))
+        stages, calls = partial(self.stage_layers, *inputs, **kwargs), partial(self.layer_calls, *inputs, **kwargs)
+        return chosen(self.model, several(asked), numbered, stages, calls)
 
     def _at_hand(self, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """What the network is looked at with when nothing is at hand."""
@@ -103,7 +112,8 @@ class Subject:
         channels = len(self.preprocessing.mean)
         space = (*(() if self.frames is None else (self.frames,)), *self.preprocessing.size)
         noise = torch.randn(1, channels, *space, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
-        return self.ready(noise)
+        axes = self.reading.axes
+        return self.ready(noise if axes is None or "c" not in axes else noise.movedim(1, axes.index("c")))
 
     def ready(self, images: Tensor) -> Tensor:
         """Images on the model's device, in its type."""
@@ -167,6 +177,7 @@ class Subject:
             assumed=() if shown else self.assumed,
             any_size=self.any_size and not {"size", "resize"} & shown.keys(),
             _found={},
+            _calls={},
         )
 
 

@@ -46,7 +46,7 @@ def timm(name: str, weights: Any = None, **arguments: Any) -> Subject:
 def from_module(model: nn.Module, name: str = "") -> Subject:
     """A subject of a timm module, by what it declares."""
     config: dict[str, Any] = dict(model.pretrained_cfg)  # type: ignore[arg-type]
-    count = getattr(model, "num_classes", 0)
+    count = 0 if _headless(model) else getattr(model, "num_classes", 0)
     prefix = getattr(model, "num_prefix_tokens", None)
     return Subject(
         name or f"timm/{config.get('architecture', type(model).__name__)}",
@@ -56,6 +56,14 @@ def from_module(model: nn.Module, name: str = "") -> Subject:
         Reading(prefix_tokens=prefix, patch=_patch(model), head=count != 0),
         usual=Logit() if count != 0 else Similarity(),
     )
+
+
+def _headless(model: Any) -> bool:
+    """Whether somebody took the classifier away."""
+    try:
+        return isinstance(model.get_classifier(), nn.Identity)
+    except (AttributeError, TypeError):
+        return False
 
 
 def _created(library: Any, name: str, pretrained: bool, arguments: dict[str, Any]) -> nn.Module:

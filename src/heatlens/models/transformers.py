@@ -10,23 +10,18 @@ from typing import Any
 from torch import nn
 
 from ..errors import BadValue, ModelUnavailable
-from ..images import Preprocessing
 from ..optional import require
-from ..targets import Classes, ClassTarget, Logit, Meaning, Region, Similarity, classes_of
+from ..targets import Classes, Similarity
 from .building import first_line, unavailable
 from .checkpoints import read_state
 from .hub import check_reachable
-from .imagenet import imagenet_classes
-from .layouts import Reading
-from .plain import patch_stride, plain
-from .processors import preprocessing_of
+from .plain import plain
 from .subject import Subject
-from .timm import from_module as timm_module
+from .transformers_config import frames_of, labels_of, reading_of, shown_by, usual_of
 from .zero_shot import Texts, ZeroShot, reads
 
 _NO_PICTURES = {"imagegpt", "perceiver", "shieldgemma2"}
 """Classifiers that look at something else than a tensor of pixels."""
-_CLASSIFIER, _SEGMENTATION = "ForImageClassification", "ForSemanticSegmentation"
 
 
 def names() -> list[str]:
@@ -79,33 +74,22 @@ def from_module(model: Any, name: str = "", processor: Any = None) -> Subject:
     where, kind = getattr(model.config, "name_or_path", ""), type(model).__name__
     if processor is None and where:
         processor = _beside(require("transformers"), where, local_files_only=True)
-    shown, assumed = _shown(model, getattr(processor, "image_processor", processor))
-    usual = _usual(kind)
+    shown, assumed = shown_by(model, getattr(processor, "image_processor", processor))
+    usual = usual_of(kind)
     subject = Subject(
         name or kind,
         model,
         shown,
-        _labels(model.config) if kind.endswith((_CLASSIFIER, _SEGMENTATION)) else Classes(),
-        Reading(patch=patch_stride(model), head=not isinstance(usual, Similarity), outputs=_meaning(model.config)),
+        Classes() if isinstance(usual, Similarity) else labels_of(model.config),
+        reading_of(model, usual),
         assumed=assumed,
         usual=usual,
+        frames=frames_of(model.config),
     )
     if not reads(model):
         return subject
     reader = Texts(model, getattr(processor, "tokenizer", None))
     return replace(subject, model=ZeroShot(model), reader=reader, usual=Similarity())
-
-
-def _meaning(config: Any) -> Meaning:
-    """Labels of which any may be true, where the configuration says so."""
-    several = getattr(config, "problem_type", None) == "multi_label_classification"
-    return Meaning(scores="multilabel" if several else None)
-
-
-def _usual(kind: str) -> ClassTarget:
-    if kind.endswith(_SEGMENTATION):
-        return Region()
-    return Logit() if _CLASSIFIER in kind else Similarity()
 
 
 def _kind(library: Any, config: Any, called: str) -> Any:
@@ -171,28 +155,6 @@ def _beside(library: Any, where: str, **options: Any) -> Any:
         except (OSError, ValueError, KeyError, TypeError, ImportError):
             continue
     return None
-
-
-def _shown(model: Any, processor: Any) -> tuple[Preprocessing, tuple[str, ...]]:
-    if hasattr(model, "timm_model"):
-        return timm_module(model.timm_model).preprocessing, ()
-    if processor is not None and hasattr(processor, "to_dict"):
-        return preprocessing_of(processor), ()
-    inside = getattr(model.config, "vision_config", model.config)
-    side = getattr(inside, "image_size", 224)
-    size = (side, side) if isinstance(side, int) else (int(side[0]), int(side[1]))
-    return Preprocessing(size=size), (f"preprocessing: {size[0]}x{size[1]}, ImageNet mean and std",)
-
-
-def _labels(config: Any) -> Classes:
-    """The names of the labels, where somebody gave them; the parts of `tabby, tabby cat` are names too."""
-    named = {int(index): str(label) for index, label in (config.id2label or {}).items()}
-    if all(label == f"LABEL_{index}" for index, label in named.items()):
-        return Classes()
-    if len(named) == 1000 and named.get(0, "").startswith("tench"):
-        return imagenet_classes()
-    names = classes_of(named).names
-    return Classes(names, tuple(tuple(part.strip() for part in name.split(",")) for name in names))
 
 
 @contextmanager
