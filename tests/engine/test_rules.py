@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import heatlens
 from heatlens.engine.evaluating import evaluating
 from heatlens.engine.evidence import Evidence
 from heatlens.engine.inputs import Inputs
@@ -294,6 +295,53 @@ def test_relevance_has_no_rule_for_attention() -> None:
     model, images = timm_model("deit_tiny_patch16_224", size=32, img_size=32)
     with evaluating(model), pytest.raises(EvidenceMissing, match=r"no rule for attention.*Use attn_lrp"):
         evidence_of(model, images, "blocks.10").propagated("relevance")
+
+
+PRECISE = ["attn_lrp", "guided_backprop", "guided_grad_cam", "relevance_cam", "lift_cam"]
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("name", ["resnet18", "bundled"])
+def test_rules_hold_in_any_precision(name: str, kind: torch.dtype) -> None:
+    model, images = torchvision_model("resnet18")
+    if name == "bundled":
+        model = heatlens.load("bundled").model
+    expected = heatlens.attribute(model.double(), images.double(), method=PRECISE)
+    found = heatlens.attribute(model.to(kind), images.to(kind), method=PRECISE)
+    steady = 0.9 if kind in (torch.bfloat16, torch.float16) else 0.99999
+    for method, maps in found.items():
+        assert maps.dtype == (torch.float64 if kind == torch.float64 else torch.float32)
+        alike = torch.cosine_similarity(maps.double().flatten(1), expected[method].flatten(1))
+        assert alike.min() > steady, (method, alike)
+
+
+def test_rules_hold_under_autocast() -> None:
+    model, images = heatlens.load("bundled").model, torch.rand(2, 3, 128, 128)
+    expected = heatlens.attribute(model, images, method=PRECISE, target=3)
+    for method, maps in heatlens.attribute(model, images, method=PRECISE, target=3, precision="bf16").items():
+        assert torch.cosine_similarity(maps.flatten(1), expected[method].flatten(1)).min() > 0.98, method
+
+
+BEHIND = ["convnext_atto", "efficientnet_b0", "mobilenetv3_small_050", "test_resnet"]
+
+
+@pytest.mark.parametrize("name", BEHIND)
+def test_relevance_cam_knows_what_networks_of_today_run_behind_a_layer(name: str) -> None:
+    """Norms, gates and smooth activations: what is not lost to biases arrives."""
+    model, images = timm_model(name)
+    model = model.double()
+    with torch.no_grad():
+        for module in model.modules():
+            if getattr(module, "bias", None) is not None:
+                module.bias.zero_()
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.zero_()
+    layer = {"convnext_atto": "stages.3.blocks.0"}.get(
+        name, "blocks.4" if "net" in name and name != "test_resnet" else "layer3"
+    )
+    found = heatlens.attribute(model, images.double(), method="relevance_cam", target=1, layers=layer, upsample=False)
+    assert found.isfinite().all()
+    assert found.flatten(1).any(1).all()
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vgg11", "squeezenet1_1"])

@@ -100,14 +100,15 @@ def _of_what_moves(
     func: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Callable[..., Tensor], list[Tensor]]:
     """An operation as a function of its inputs that depend on the images, and these."""
-    moving = [x for x in args if live(x)]
+    fixed = [None if live(x) else _precise(x) for x in args]
+    at = [i for i, x in enumerate(args) if live(x)]
 
     def function(*inputs: Tensor) -> Tensor:
-        given = iter(inputs)
-        found: Tensor = func(*(next(given) if live(x) else _precise(x) for x in args), **kwargs)
+        given = dict(zip(at, inputs, strict=True))
+        found: Tensor = func(*(given.get(i, x) for i, x in enumerate(fixed)), **kwargs)
         return found
 
-    return function, moving
+    return function, [args[i] for i in at]
 
 
 def _precise(x: Any) -> Any:

@@ -8,15 +8,24 @@ from ..notation import Stack
 from ..targets import Target, described
 
 
+_SCALES = (2.0**10, 1.0, 2.0**-10)
+
+
 def gradients(said: list[Tensor], score: Tensor, *, create_graph: bool = False) -> list[Tensor | None]:
-    """d(sum of scores)/d(said); half precision is scaled up on the way so that small gradients survive."""
+    """d(sum of scores)/d(said).
+
+    In float16 it is scaled up on the way so that small gradients survive, or down where large ones do not.
+    """
     if not score.requires_grad:
         return [None] * len(said)
-    scale = 2.0**10 if said[0].dtype == torch.float16 else 1.0
-    with torch.enable_grad():
-        total = score.float().sum() * scale if scale != 1 else score.sum()
-    found = torch.autograd.grad(total, said, retain_graph=True, create_graph=create_graph, allow_unused=True)
-    return [None if g is None else g if scale == 1 else g.float() / scale for g in found]
+    half = said[0].dtype == torch.float16
+    for scale in _SCALES if half else (1.0,):
+        with torch.enable_grad():
+            total = score.float().sum() * scale if half else score.sum()
+        found = torch.autograd.grad(total, said, retain_graph=True, create_graph=create_graph, allow_unused=True)
+        if not half or all(g is None or bool(g.isfinite().all()) for g in found):
+            break
+    return [g.float() / scale if half and g is not None else g for g in found]
 
 
 def directional(slope: Tensor, said: Tensor, along: Tensor, *, create_graph: bool) -> Tensor | None:
