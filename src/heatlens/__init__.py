@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from .composing import compose
     from .describing import Description, describe
     from .explanation import Explanation
+    from .grouping import Elbow, elbow
+    from .guiding import Guided, guided
     from .judge import measure
     from .metrics.truth import Truth
     from .models import Subject, cam_head, load
     from .recipe import Recipe
+    from .segmenting import Superpixels, superpixels
 
     def methods() -> list[str]:
         """The names of all methods; at run time the package of that name answers the call."""
@@ -31,36 +34,48 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Description": "describing",
+    "Elbow": "grouping",
     "Explanation": "explanation",
     "FailedPhoto": "batches",
+    "Guided": "guiding",
     "Recipe": "recipe",
     "Subject": "models",
+    "Superpixels": "segmenting",
     "Truth": "metrics.truth",
     "attribute": "ask",
     "cam_head": "models",
     "compose": "composing",
     "describe": "describing",
+    "elbow": "grouping",
     "explain": "ask",
+    "guided": "guiding",
     "load": "models",
     "measure": "judge",
+    "superpixels": "segmenting",
 }
 
 __all__ = [
     "Description",
+    "Elbow",
     "Explanation",
     "FailedPhoto",
+    "Guided",
     "HeatlensError",
     "Recipe",
     "Subject",
+    "Superpixels",
     "Truth",
     "attribute",
     "cam_head",
     "compose",
     "describe",
+    "elbow",
     "explain",
+    "guided",
     "load",
     "measure",
     "methods",
+    "superpixels",
 ]
 
 

@@ -93,13 +93,40 @@ def _finite(known: bool) -> None:
         raise NotFinite("the channels to be grouped contain NaN or infinity", "finite activations")
 
 
-def _elbow(rows: Any, different: int, seed: int) -> int:
-    """Where k-means' spread, over 3 .. log2(c) + 1 groups, is farthest below its chord."""
-    most = min(ceil(log2(len(rows))) + 1, different)
-    if most <= 3:
-        return min(3, different)
-    sklearn = require("sklearn.cluster")
-    spread = [sklearn.KMeans(g, n_init="auto", random_state=seed).fit(rows).inertia_ for g in range(3, most + 1)]
+FEWEST = 3
+"""Groups that the elbow begins with."""
+
+
+def inertias(x: Stack, *, seed: int = 0, cosine: bool = False) -> Tensor:
+    """k-means' spread within groups of channels, for `FEWEST` groups and more: (n, counts), at most log2(c) + 1 groups.
+
+    What the elbow is found in; of channels that are the same there are fewer, and the last number is repeated.
+    """
+    rows = x.detach().flatten(2).double()
+    if cosine:
+        rows = ratio(rows, rows.norm(dim=2, keepdim=True))
+    found = [_spread(one.cpu().numpy(), seed) for one in rows]
+    most = max(map(len, found))
+    return torch.tensor([one + one[-1:] * (most - len(one)) for one in found])
+
+
+def elbow(spread: list[float]) -> int:
+    """How many groups: where the spread is farthest below its chord."""
+    if len(spread) < 2:
+        return FEWEST
     step = (spread[-1] - spread[0]) / (len(spread) - 1)
     below = [0.0, *(spread[0] + step * i - spread[i] for i in range(1, len(spread) - 1))]
-    return 3 + below.index(max(below))
+    return FEWEST + below.index(max(below))
+
+
+def _elbow(rows: Any, different: int, seed: int) -> int:
+    return min(elbow(_spread(rows, seed)), different)
+
+
+def _spread(rows: Any, seed: int) -> list[float]:
+    """k-means' spread over 3 .. log2(c) + 1 groups."""
+    different = len(require("numpy").unique(rows, axis=0))
+    most = max(FEWEST, min(ceil(log2(len(rows))) + 1, different)) if len(rows) > 1 else FEWEST
+    kind = require("sklearn.cluster").KMeans
+    counts = [g for g in range(FEWEST, most + 1) if g <= different] or [different]
+    return [float(kind(g, n_init="auto", random_state=seed).fit(rows).inertia_) for g in counts]

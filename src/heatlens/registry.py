@@ -131,7 +131,10 @@ def spelling(name: str) -> str:
 
 
 def find_method(name: str) -> Entry:
-    """The method of that name, however it is spelt."""
+    """The method of that name, however it is spelt, or composed of the parts in "compose:weight=gradient,…"."""
+    if spelling(name.partition(":")[0]) == "compose":
+        composed: Entry = import_module("heatlens.composing").find_composition(name)
+        return composed
     import_module("heatlens.methods")
     for entry in METHODS.values():
         if spelling(entry.name) == spelling(name):

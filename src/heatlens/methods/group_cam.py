@@ -7,7 +7,8 @@ Yang.  2021, arXiv:2103.13859.
     a_l = ReLU( p(X * H_l + X~ * (1 - H_l)) - p(X~) ),   X~ = X blurred (51 x 51 pixels, sigma 50)
     L   = ReLU( sum_l  a_l M_l )
 
-As in the authors' code, the groups are contiguous chunks of channels; `grouping` finds alike w_k A_k instead. `theta`
+As in the authors' code, the groups are contiguous chunks of channels; `grouping` finds alike w_k A_k instead, with 0
+`groups` as many as the elbow of k-means shows. `theta`
 sets to zero what is not above that percentile of M_l: 70 in the paper's experiments and earlier commits, off in the
 code as it stands.  A group that is constant has no mask and no weight, and costs no pass.
 """
@@ -38,7 +39,7 @@ def group_cam(
     score: Scoring = "probability",
     seed: int = 0,
 ) -> Maps:
-    at_least(1, groups=groups)
+    at_least(1 if grouping == "chunks" else 0, groups=groups)
     if not 0 <= theta < 100:
         raise BadSetting(f"the setting theta={theta}", "a percentile from 0 to below 100")
     each = spatial_mean(gradients) * activations

@@ -31,7 +31,7 @@ def lime(
     seed: int = 0,
 ) -> Maps:
     at_least(1, superpixels=superpixels, samples=samples)
-    parts = [_superpixels(image, superpixels) for image in images]
+    parts = [segmented(image, superpixels) for image in images]
     shown = [_draws(samples, int(part.max()) + 1, seed).to(images) for part in parts]
     hidden = [_mean_colours(image, part) for image, part in zip(images, parts, strict=True)]
 
@@ -43,8 +43,8 @@ def lime(
     return torch.stack([_fit(z, s, width)[part] for z, s, part in zip(shown, y, parts, strict=True)])
 
 
-def _superpixels(image: Tensor, many: int) -> Tensor:
-    """The number of each place's superpixel, from 0: (*size)."""
+def segmented(image: Tensor, many: int) -> Tensor:
+    """The number of each place's superpixel in an image (channels, *size), about `many`, from 0: (*size)."""
     pixels = image.detach().float().cpu().movedim(0, -1)
     flat = pixels.ndim == 2
     found = require("skimage.segmentation").slic(
