@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from torch import Tensor
 import heatlens
 import heatlens.methods
 from evidence import Evidence, network, one_thread, run  # noqa: F401  a fixture
-from heatlens.clusters import cluster, grouped
+from heatlens.clusters import cluster, elbow, grouped, inertias
 from heatlens.composing import compose
-from heatlens.errors import BadValue
+from heatlens.errors import BadValue, HeatlensError
+from heatlens.images import read_photo
+from heatlens.notation import spatial_mean
 from heatlens.registry import EVIDENCE, as_entry, needs, settings
 from networks import Gap
 
@@ -35,6 +38,19 @@ SAME: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("score_cam", {}, {"score": "masked"}),
     ("score_cam", {"score": "logit"}, {"score": "masked", "scoring": "logit"}),
     ("score_cam", {"channel_softmax": True}, {"score": "masked", "channel_softmax": True}),
+    (
+        "cluster_cam",
+        {"groups": 3},
+        {
+            "weight": "gradient",
+            "group": "spectral",
+            "groups": 3,
+            "score": "masked",
+            "scoring": "logit",
+            "background": "blurred",
+            "best_and_worst": True,
+        },
+    ),
 ]
 
 
@@ -87,6 +103,11 @@ def test_the_name_says_what_it_is_made_of() -> None:
         ({"group": "k-means"}, r"group='k-means' in this composition. Expected a score"),
         ({"cosine": True, "score": "masked"}, r"cosine=True in this composition. Expected a group"),
         ({"channel_softmax": True}, r"channel_softmax=True in this composition. Expected score='masked'"),
+        ({"top": 3, "score": "ablation"}, r"top=3 in this composition. Expected score='masked'"),
+        ({"background": "blurred"}, r"background='blurred' in this composition. Expected score='masked'"),
+        ({"background": "white", "score": "masked"}, r"background='white'. Expected one of 'black', 'blurred'"),
+        ({"best_and_worst": True}, r"best_and_worst=True in this composition. Expected a score"),
+        ({"top": -1, "score": "masked"}, r"top=-1. Expected at least 0"),
         ({"samples": 0}, r"samples=0. Expected at least 1"),
         ({"sharpen": 0}, r"sharpen=0. Expected at least 1"),
         ({"sigma": -1.0}, r"sigma=-1.0. Expected at least 0"),
@@ -194,6 +215,131 @@ def test_masked_groups_ask_once_a_group() -> None:
     composed = compose(score="masked", group="spectral", groups=3, weight="gradient")
     composed(*(counting if word == "score_under" else getattr(evidence, word) for word in needs(composed)))
     assert asked == [3]
+
+
+def blurred(x: Tensor) -> Tensor:
+    from heatlens.masking import gaussian_blur
+
+    return gaussian_blur(x, 307, 51.0)
+
+
+@pytest.mark.parametrize("softmax", [False, True])
+def test_what_a_picture_gains_before_a_blurred_background(softmax: bool) -> None:
+    """As SIGCAM in class_activation_mapping: logit(X H + X~ (1 - H)) - logit(X~), over their length or as a softmax."""
+    evidence = network(seed=4)
+    parts = {"score": "masked", "background": "blurred", "scoring": "logit", "channel_softmax": softmax}
+    ours = run(as_entry(compose(**parts)), evidence)
+    A, X, soft = evidence.activations, evidence.images, blurred(evidence.images)
+    for n in range(len(A)):
+        gained = []
+        for k in range(A.shape[1]):
+            U = F.interpolate(A[n : n + 1, k : k + 1], X.shape[2:], mode="bilinear")[0]
+            H = (U - U.min()) / (U.max() - U.min())
+            pictures = X[n] * H + soft[n] * (1 - H), soft[n]
+            y = [evidence.score_under(lambda image, _, x=x: x[None], 1)[n, 0] for x in pictures]
+            gained.append(y[0] - y[1])
+        gains = torch.stack(gained)
+        w = gains.softmax(0) if softmax else gains / gains.norm()
+        torch.testing.assert_close(ours[n], (w[:, None, None] * A[n]).sum(0).clamp(min=0))
+
+
+@pytest.mark.parametrize(("top", "kept"), [(2, 2), (0.3, 2), (0.5, 3), (0, 5), (9, 5), (1, 1)])
+def test_the_channels_with_the_largest_range(top: float, kept: int) -> None:
+    """A count, or a share of the channels, rounded up; each asked about once."""
+    evidence = network(seed=6)
+    A, X = evidence.activations, evidence.images
+    asked: list[int] = []
+
+    def counting(pictures: Any, count: int, probability: bool = False) -> Tensor:
+        asked.append(count)
+        return evidence.score_under(pictures, count, probability)
+
+    composed = compose(score="masked", top=top)
+    found = composed(*(counting if word == "score_under" else getattr(evidence, word) for word in needs(composed)))
+    assert asked == [min(kept, A.shape[1])]
+    for n in range(len(A)):
+        ranges = A[n].flatten(1).amax(1) - A[n].flatten(1).amin(1)
+        chosen = ranges.argsort(descending=True)[:kept]
+        everything = run(as_entry("score_cam"), evidence)
+        assert found[n].shape == everything[n].shape
+        total = torch.zeros_like(A[n, 0])
+        for k in chosen.tolist():
+            U = F.interpolate(A[n : n + 1, k : k + 1], X.shape[2:], mode="bilinear")[0]
+            H = (U - U.min()) / (U.max() - U.min())
+            p = evidence.score_under(lambda image, _, H=H: (X[image] * H)[None], 1, probability=True)[n, 0]
+            total += p * A[n, k]
+        torch.testing.assert_close(found[n], total.clamp(min=0))
+
+
+@pytest.mark.parametrize("score", ["eigen", "ablation"])
+def test_the_best_channel_less_the_worst(score: str) -> None:
+    """By hand: s_b A_b - (1 - s_b) A_t."""
+    evidence = network(seed=11)
+    A = evidence.activations
+    found = run(as_entry(compose(score=score, best_and_worst=True, rectify=False)), evidence)
+    for n in range(len(A)):
+        if score == "eigen":
+            flat = A[n].flatten(1)
+            s = torch.linalg.svd(flat.T, full_matrices=False)[2][0]
+            s = s if (flat.T @ s).sum() >= 0 else -s
+        else:
+            y = evidence.scores(evidence.activations)[n]
+            left = [evidence.scores(A.clone().index_fill_(1, torch.tensor([k]), 0))[n] for k in range(A.shape[1])]
+            s = torch.stack([(y - one) / y.abs() for one in left])
+        b, t = int(s.argmax()), int(s.argmin())
+        torch.testing.assert_close(found[n], s[b] * A[n, b] - (1 - s[b]) * A[n, t])
+
+
+def test_a_composition_in_words() -> None:
+    model, images = Gap().eval(), torch.rand(2, 3, 12, 12)
+    words = "compose:weight=gradient,pool=no,positive=yes"
+    ours = heatlens.attribute(model, images, method=words, layers="body", target=1)
+    torch.testing.assert_close(ours, heatlens.attribute(model, images, method="layer_cam", layers="body", target=1))
+    recipe = heatlens.Recipe(words)
+    assert recipe.entry.name == "compose:weight=gradient,pool=False,positive=True"
+    assert heatlens.Recipe(recipe.entry.name).entry.function is not None
+    for wrong, said in (
+        ("compose:wieght=none", "wieght"),
+        ("compose:top=x", "top='x'"),
+        ("compose:pool", "setting=value"),
+    ):
+        with pytest.raises(HeatlensError, match=said):
+            heatlens.attribute(model, images, method=wrong)
+
+
+def test_as_many_groups_as_the_elbow_shows() -> None:
+    """groups=0 is the number that `elbow` says, in Group-CAM too."""
+    stack, _ = planted(groups=4)
+    (counts,) = inertias(stack[:1]).tolist()
+    from sklearn.cluster import KMeans
+
+    rows = stack[0].flatten(1).double().numpy()
+    expected = [KMeans(g, n_init="auto", random_state=0).fit(rows).inertia_ for g in range(3, 3 + len(counts))]
+    assert counts == pytest.approx(expected, rel=1e-6)
+    assert elbow(counts) == 4 == len(set(cluster(stack[:1], "k-means")[0].tolist()))
+    evidence, _ = with_patterns()
+    zero = run(as_entry("group_cam"), evidence, groups=0, grouping="k-means")
+    many = elbow(inertias(spatial_mean(evidence.gradients) * evidence.activations)[0].tolist())
+    torch.testing.assert_close(zero[:1], run(as_entry("group_cam"), evidence, groups=many, grouping="k-means")[:1])
+    with pytest.raises(BadValue, match="groups=0"):
+        run(as_entry("group_cam"), evidence, groups=0)
+
+
+def test_the_elbow_of_a_photo(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    subject = heatlens.load(Gap(channels=40).eval(), size=32, mean=0.5, std=0.5)
+    photo = torch.rand(3, 32, 32)
+    found = heatlens.elbow(subject, photo, weight="gradient", target=1, layers="relu")
+    images, _ = subject.prepare(read_photo(photo))
+    A = subject.model.relu(subject.model.body(images)).detach()
+    expected = inertias(subject.model.head.weight[1][None, :, None, None].detach() / A[0, 0].numel() * A)[0].tolist()
+    assert found.inertias == pytest.approx(expected, rel=1e-4)
+    assert found.counts == tuple(range(3, 3 + len(expected)))
+    assert found.groups == elbow(list(found.inertias))
+    for ending in ("png", "svg", "pdf"):
+        assert found.save(tmp_path / f"elbow.{ending}").stat().st_size > 1000
+    with pytest.raises(BadValue, match="ending"):
+        found.save(tmp_path / "elbow.txt")
 
 
 # sharpening

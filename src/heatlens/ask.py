@@ -36,6 +36,7 @@ def explain(
     layers: Named | Sequence[Named] | None = None,
     fuse: str | Fusion | None = AUTO,
     average: str | Average | None = None,
+    negative: bool = False,
     settings: dict[str, Any] | None = None,
     batch_size: int = 8,
     precision: str | None = None,
@@ -51,12 +52,14 @@ def explain(
     target: None (the prediction), index, name, synonym, wnid, "#2", "contrast:NAME", … or a function of the outputs.
     layers: names, modules, numbers as in `heatlens layers`, "all", "stage:-1", "layer2..layer4"; several are fused
     by `fuse` (mean, maximum, product, tanh_maximum; "auto": as the method declares), or with None explained one by one.
+    negative: what speaks against counts below zero, also where the method has only what speaks for: its map, less that
+    of the target's opposite.
     average: "flips", "noise", "path", "scales", "crops", with settings as in "noise:samples=16".
     precision: "bf16" or "fp16" autocasts the network.  compile: methods that show the network thousands of pictures use
     a copy made by `torch.compile`, which is kept for the next call.  Raises `HeatlensError`.
     """
     subject = subject_of(model)
-    asked = recipes(method, settings or {}, layers, fuse, average)
+    asked = recipes(method, settings or {}, layers, fuse, average, negative)
     wanted = [subject.target(t) for t in (target if is_list(target) else [target])]
     sources, several = sources_of(photos)
     wishes = Wishes(False, False, precision_of(precision), progress, compile)
@@ -96,6 +99,7 @@ def attribute(
     layers: Named | Sequence[Named] | None = None,
     fuse: str | Fusion | None = AUTO,
     average: str | Average | None = None,
+    negative: bool = False,
     settings: dict[str, Any] | None = None,
     upsample: bool = True,
     differentiable: bool = False,
@@ -115,7 +119,7 @@ def attribute(
     """
     subject = subject_of(unwrapped(model) if isinstance(model, nn.Module) else model)
     called = subject.shown(*_on_device(subject, inputs, arguments))
-    asked = recipes(method, settings or {}, layers, fuse, average)
+    asked = recipes(method, settings or {}, layers, fuse, average, negative)
     row = _one_each(subject, target, called.batch)
     wishes = Wishes(upsample, differentiable, precision_of(precision), compiled=compile, scores=False)
     each = [(called.of(i, 1), row[i : i + 1]) for i in range(called.batch)]

@@ -1,5 +1,7 @@
 """What comes out: a map on the photo's own pixels, what it explains, and how it was made."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
@@ -158,11 +160,30 @@ class Explanation:
             return overlay_small(self.photo.pixels, self._shown, self.placement, **look)
         return overlay(self.photo.pixels, self.map, **{"seen": self.seen, "signed": self.signed, **look})
 
-    def picture(self, **look: Any) -> Image.Image:
-        """The overlay with its label and a colour bar, as large as the photo within reason."""
+    def picture(self, *, title: str | None = None, **look: Any) -> Image.Image:
+        """The overlay with its label and a colour bar, as large as the photo within reason.
+
+        title: instead of the class, {target}, {probability}, {score}, {method}, {layers}, {model}, {photo} filled in.
+        """
         side = min(max(self.photo.width, self.photo.height, _SIDES[0]), _SIDES[1])
         bar = colour_bar(cmap=look.get("cmap"), signed=self.signed, side=side)
-        return grid([(self.overlay(**{"side": side, **look}), *self.label)], side=side, bar=bar)
+        return grid([(self.overlay(**{"side": side, **look}), *self.labelled(title))], side=side, bar=bar)
+
+    def labelled(self, title: str | None = None) -> tuple[str, str]:
+        """Title and subtitle of its picture, with a title of one's own, as in `picture`."""
+        return self.label if title is None else (titled(title, self._words), self.label[1])
+
+    @property
+    def _words(self) -> dict[str, str]:
+        return {
+            "target": self.name,
+            "probability": "" if self.probability is None else f"{self.probability:.1%}",
+            "score": "" if self.score is None else f"{self.score:.4g}",
+            "method": method_in_words(self.recipe),
+            "layers": ", ".join(map(str, self.recipe.layers)),
+            "model": self.model,
+            "photo": self.photo.name,
+        }
 
     @property
     def label(self) -> tuple[str, str]:
@@ -216,3 +237,14 @@ class Explanation:
         memory = BytesIO()
         self.picture().save(memory, "PNG")
         return memory.getvalue()
+
+
+def titled(text: str, words: Mapping[str, str]) -> str:
+    """A title with the words in braces filled in.  Raises BadValue for others."""
+
+    def said(match: re.Match[str]) -> str:
+        if match[1] not in words:
+            raise BadValue(f"{{{match[1]}}} in a title", f"one of {', '.join(f'{{{word}}}' for word in words)}")
+        return words[match[1]]
+
+    return re.sub(r"\{(\w+)\}", said, text)

@@ -23,7 +23,7 @@ from .parts import together, wanted
 from .recipe import Recipe
 from .registry import needs
 from .seen import Seen, Wishes
-from .targets import ClassTarget, Logit, Target, described, placed
+from .targets import ClassTarget, Logit, Opposite, Target, described, placed
 
 
 def look(
@@ -105,9 +105,11 @@ def _maps(subject: Subject, scene: Scene, recipes: Sequence[Recipe], aims: Aims,
     found: list[list[Maps]] = [[] for _ in recipes]
     for plain, sharper in zip(aims.settled, aims.sharper, strict=True):
         views = scene.under(plain), scene.under(sharper)
+        opposite = [scene.under([Opposite(t) for t in row]) for row in (plain, sharper)]
         for recipe, maps in zip(recipes, found, strict=True):
             again = bool(maps) and not recipe.knows_target
-            maps.append(maps[0] if again else _map(subject, views[recipe.contrast], recipe, upsample))
+            against = opposite[recipe.contrast] if recipe.doubled else None
+            maps.append(maps[0] if again else _map(subject, views[recipe.contrast], against, recipe, upsample))
     return found
 
 
@@ -139,24 +141,30 @@ def _mean(
     return [[torch.as_tensor(total) / views for total in row] for row in sums]
 
 
-def _map(subject: Subject, view: View, recipe: Recipe, upsample: bool) -> Maps:
-    """The map of one recipe, (n, *space)."""
+def _map(subject: Subject, view: View, against: View | None, recipe: Recipe, upsample: bool) -> Maps:
+    """The map of one recipe, (n, *space); less what speaks for the opposite, where that is to count."""
     size = tuple(view.scene.images.shape[2:])
-    function, settings = recipe.entry.function, dict(recipe.settings)
-    found = []
-    for layer in recipe.layers:
-        try:
-            evidence = Evidence(view, layer)
-            maps = function(*(getattr(evidence, word) for word in needs(function)), **settings)
-        except ScoreIndifferent as error:
-            raise _with_advice(error, subject, view, layer) from None
-        except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
-            raise _not_finite(recipe, layer) from None
-        _check(maps, recipe, layer)
-        found.append(maps)
+    found = [
+        _at(subject, view, recipe, layer) - (0 if against is None else _at(subject, against, recipe, layer))
+        for layer in recipe.layers
+    ]
     if len(found) == 1:
         return resize_maps(found[0], size) if upsample else found[0]
     return fused(recipe.fusion, found, size)
+
+
+def _at(subject: Subject, view: View, recipe: Recipe, layer: str) -> Maps:
+    """At one layer, as the method gives it."""
+    function, settings = recipe.entry.function, dict(recipe.settings)
+    try:
+        evidence = Evidence(view, layer)
+        maps: Maps = function(*(getattr(evidence, word) for word in needs(function)), **settings)
+    except ScoreIndifferent as error:
+        raise _with_advice(error, subject, view, layer) from None
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+        raise _not_finite(recipe, layer) from None
+    _check(maps, recipe, layer)
+    return maps
 
 
 def _with_advice(error: ScoreIndifferent, subject: Subject, view: View, layer: str) -> ScoreIndifferent:

@@ -58,9 +58,9 @@ def method_in_words(recipe: Recipe) -> str:
 
 
 def combined(recipe: Recipe) -> list[str]:
-    """What the recipe combines over, where that is not as usual: the fusion, the average."""
+    """What the recipe combines, where that is not as usual: layers, views, what speaks for and against."""
     said = {} if recipe.parts else unusual(recipe)
-    return [said[key] for key in ("fuse", "average") if key in said]
+    return [*(said[key] for key in ("fuse", "average") if key in said), *["negative"] * recipe.negative]
 
 
 def counted(names: Sequence[str]) -> list[str]:

@@ -35,6 +35,8 @@ class Recipe:
     """Whether a class is explained against those that are like it (`targets.Contrast`), not by itself."""
     parts: "tuple[Recipe, ...]" = ()
     """Recipes whose maps are fused to one; `method` is the name of the whole."""
+    negative: bool = False
+    """Whether what speaks against the target counts below zero also where the method shows only what speaks for it."""
 
     @property
     def entry(self) -> Entry:
@@ -66,6 +68,11 @@ class Recipe:
     def knows_class(self) -> bool:
         """Whether what is explained matters for more than which tokens the network reads in the end."""
         return not self.needs <= _WITHOUT_TARGET | {"attention"}
+
+    @property
+    def doubled(self) -> bool:
+        """Whether its map is the target's less that of the target's opposite."""
+        return self.negative and self.knows_class and not self.entry.signed and self.entry.display == "peak"
 
     @property
     def replays(self) -> bool:
@@ -104,6 +111,7 @@ def recipes(
     layers: Named | Sequence[Named] | None = None,
     fuse: str | Fusion | None = AUTO,
     average: str | Average | None = None,
+    negative: bool = False,
 ) -> list[Recipe]:
     """One recipe per method; each setting goes to the methods that have it, and must belong to one."""
     methods: list[Any] = [_named(m) for m in (method if isinstance(method, list | tuple) else [method])]
@@ -120,10 +128,14 @@ def recipes(
     averaged = find_average(average)
     if fuse not in (None, AUTO, "none"):
         find_fusion(fuse)
-    if (at or fuse != AUTO or averaged) and all(isinstance(m, Recipe) for m in methods):
-        raise BadValue(f"layers, a fusion or an average for {entries[0].name}", "a method; a recipe has its own")
+    if (at or fuse != AUTO or averaged or negative) and all(isinstance(m, Recipe) for m in methods):
+        raise BadValue(
+            f"layers, a fusion, an average or negative for {entries[0].name}", "a method; a recipe has its own"
+        )
     return [
-        m if isinstance(m, Recipe) else Recipe(_plain(m, entry), _own(entry, given), at, fuse, averaged)
+        m
+        if isinstance(m, Recipe)
+        else Recipe(_plain(m, entry), _own(entry, given), at, fuse, averaged, negative=negative)
         for m, entry in zip(methods, entries, strict=True)
     ]
 

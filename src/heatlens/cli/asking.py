@@ -39,6 +39,9 @@ _RECIPE_OPTIONS = (
         metavar="NAME",
         help="Over flips, noise, path, scales or crops; with settings: noise:samples=16,sigma=0.1.",
     ),
+    click.option(
+        "--negative", is_flag=True, help="Show what speaks against, too, whatever the method shows by itself."
+    ),
     click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the method; repeatable."),
 )
 

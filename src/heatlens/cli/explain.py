@@ -12,7 +12,12 @@ from .options import Sections, model_options
 @click.argument("photos", nargs=-1, required=True)
 @asking_options
 @click.option(
-    "--out", "-o", default="heatlens-out", show_default=True, metavar="FOLDER", help="Where the files go; made if new."
+    "--out",
+    "-o",
+    default="heatlens-out",
+    show_default=True,
+    metavar="FOLDER|FILE",
+    help="Where the files go; made if new. A name such as cat.png is the one picture, with --save grid the page.",
 )
 @click.option(
     "--save",
@@ -31,6 +36,11 @@ from .options import Sections, model_options
     help="Line around what has at least this share of the peak.",
 )
 @click.option("--peak", is_flag=True, help="Mark the highest point.")
+@click.option(
+    "--title",
+    metavar="TEXT",
+    help="Above the map: {target}, {probability}, {score}, {method}, {layers}, {model} and {photo} are filled in.",
+)
 @overwrite_option
 @click.option("--quiet", "-q", is_flag=True, help="Print errors only.")
 @running_options
@@ -40,7 +50,8 @@ def explain(photos: tuple[str, ...], **options: Any) -> int:
 
     Writes a labelled picture per photo, method and target, and explanations.json.
     """
+    from .one_file import OneFile, is_file
     from .pictures import Pictures
     from .work import Work
 
-    return Work(options, Pictures(options)).run(photos)
+    return Work(options, OneFile(options) if is_file(options["out"]) else Pictures(options)).run(photos)

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
 LONGEST = 150
 """Bytes of a name; what is longer is cut, and a number of its own tells it apart."""
 _NO_MATTER = frozenset(
-    {"photos", "out", "save", "formats", "overwrite", "cmap", "alpha", "contour", "peak", "quiet"}
+    {"photos", "out", "save", "formats", "overwrite", "cmap", "alpha", "contour", "peak", "title", "quiet"}
     | {"device", "batch_size", "compile", "class_names"}
 )
 """Options that change no map."""
-_IN_WORDS = frozenset({"model", "method", "recipe", "target", "top", "layers", "fuse", "average", "settings"})
+_IN_WORDS = frozenset(
+    {"model", "method", "recipe", "target", "top", "layers", "fuse", "average", "negative", "settings"}
+)
 """Options that have their place in a name."""
 _FINDING = frozenset({"threshold", "pick", "refine", "min_probability"})
 _USUAL = (None, (), "fp32", "largest")

@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from ..models import Subject
 
 _SECTIONS = {
-    "What is shown": ("method", "recipe", "target", "metric", "top", "layers", "fuse", "average", "settings"),
+    "What is shown": (
+        "method",
+        "recipe",
+        "target",
+        "metric",
+        "top",
+        "layers",
+        "fuse",
+        "average",
+        "negative",
+        "settings",
+    ),
     "What is found": ("threshold", "pick", "refine", "min_probability"),
     "Which photos": ("dataset_arg", "match", "subset", "every", "start", "limit"),
     "Output": (
@@ -25,6 +36,7 @@ _SECTIONS = {
         "alpha",
         "contour",
         "peak",
+        "title",
         "quiet",
         "form",
         "per_class",

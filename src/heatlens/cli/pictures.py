@@ -8,8 +8,11 @@ from .filenames import LONGEST, FileNames
 from .records import Records
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from ..explanation import Explanation
 
+TITLE_WORDS = ("target", "probability", "score", "method", "layers", "model", "photo")
 KINDS = ("png", "grid", "npy", "json")
 
 
@@ -24,7 +27,7 @@ def kinds_of(text: str, known: tuple[str, ...]) -> list[str]:
 
 def look_of(options: dict[str, Any]) -> dict[str, Any]:
     """How heat is drawn."""
-    look: dict[str, Any] = {key: options[key] for key in ("cmap", "alpha") if options[key] is not None}
+    look: dict[str, Any] = {key: options[key] for key in ("cmap", "alpha", "title") if options[key] is not None}
     look |= {"contour": list(options["contour"])} if options["contour"] else {}
     return look | ({"peak": True} if options["peak"] else {})
 
@@ -33,7 +36,10 @@ def check_look(look: dict[str, Any]) -> None:
     """Raise what is wrong with it."""
     import numpy as np
 
+    from ..explanation import titled
     from ..images import colourise
+
+    titled(look.get("title", ""), dict.fromkeys(TITLE_WORDS, ""))
 
     if "cmap" in look:
         colourise(np.zeros((1, 1)), cmap=look["cmap"])
@@ -82,14 +88,21 @@ class Pictures:
         return " ".join(map(str, [*files, *page]))
 
     def _grid(self, stem: str, explanations: "list[Explanation]") -> Path:
-        from ..images import colour_bar, grid, save_image
+        from ..images import save_image
 
-        bars = [colour_bar(cmap=self._look.get("cmap"), signed=s) for s in sorted({e.signed for e in explanations})]
-        cells = [(e.overlay(side=448, **self._look), *e.label) for e in explanations]
-        photo = explanations[0].photo
-        page = grid([(photo.image(), photo.name, explanations[0].model), *cells], bar=bars)
         path = self.out / f"{self._names.of_all(stem, explanations, 'grid')}.png"
-        return save_image(path, page, overwrite=self._overwrite)
+        return save_image(path, page_of(explanations, self._look), overwrite=self._overwrite)
+
+
+def page_of(explanations: "list[Explanation]", look: dict[str, Any]) -> "Image":
+    """One picture of a photo and all its maps."""
+    from ..images import colour_bar, grid
+
+    drawn = {key: value for key, value in look.items() if key != "title"}
+    bars = [colour_bar(cmap=look.get("cmap"), signed=s) for s in sorted({e.signed for e in explanations})]
+    cells = [(e.overlay(side=448, **drawn), *e.labelled(look.get("title"))) for e in explanations]
+    photo = explanations[0].photo
+    return grid([(photo.image(), photo.name, explanations[0].model), *cells], bar=bars)
 
 
 def entry(records: Records, explanation: "Explanation", stem: str, name: str, files: list[Path]) -> dict[str, Any]:

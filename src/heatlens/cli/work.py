@@ -72,9 +72,8 @@ class Work:
 
         self._results.check()
         options = self.options
-        self._asked = recipes(
-            methods_of(options), self._settings, [*options["layers"]], options["fuse"], options["average"]
-        )
+        fused = [*options["layers"]], options["fuse"], options["average"], options["negative"]
+        self._asked = recipes(methods_of(options), self._settings, *fused)
         self.subject = subject_from(options["model"], options)
         self.subject.named_layers(options["layers"])
         self._wanted = [self.subject.target(target) for target in self._targets]

@@ -155,6 +155,22 @@ class Negative(Reads):
 
 
 @dataclass(frozen=True)
+class Opposite(Reads):
+    """-y of any settled target: what a map is compared with to tell what speaks against."""
+
+    of: Target
+
+    def __call__(self, outputs: Tree) -> Tensor:
+        return -self.of(given_to(self.of, outputs))
+
+    @property
+    def index(self) -> int | None:
+        """Of the class, where the target has one."""
+        found = getattr(self.of, "index", None)
+        return found if isinstance(found, int) else None
+
+
+@dataclass(frozen=True)
 class Sum(Reads):
     """y_a + y_b + …: several classes explained as one."""
 
