@@ -1,7 +1,5 @@
 """What comes out: a map on the photo's own pixels, what it explains, and how it was made."""
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
@@ -13,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from .captions import label_of, titled, words_of
 from .errors import BadValue
 from .images import (
     Photo,
@@ -30,7 +29,7 @@ from .images import (
     seen,
     to_photo,
 )
-from .naming import combined, method_in_words, recipe_in_full
+from .naming import recipe_in_full
 from .notation import unit_range, unit_scale
 from .recipe import Recipe
 from .targets import Target
@@ -171,27 +170,15 @@ class Explanation:
 
     def labelled(self, title: str | None = None) -> tuple[str, str]:
         """Title and subtitle of its picture, with a title of one's own, as in `picture`."""
-        return self.label if title is None else (titled(title, self._words), self.label[1])
-
-    @property
-    def _words(self) -> dict[str, str]:
-        return {
-            "target": self.name,
-            "probability": "" if self.probability is None else f"{self.probability:.1%}",
-            "score": "" if self.score is None else f"{self.score:.4g}",
-            "method": method_in_words(self.recipe),
-            "layers": ", ".join(map(str, self.recipe.layers)),
-            "model": self.model,
-            "photo": self.photo.name,
-        }
+        if title is None:
+            return self.label
+        words = words_of(self.name, self.probability, self.score, self.recipe, self.model, self.photo.name)
+        return titled(title, words), self.label[1]
 
     @property
     def label(self) -> tuple[str, str]:
         """Title and subtitle of its picture."""
-        likely = "" if self.probability is None else f" · {self.probability:.1%}"
-        layers = self.recipe.layers
-        where = ", ".join(layers) if len(layers) < 4 else f"{len(layers)} layers"
-        return f"{self.name}{likely}", " · ".join([method_in_words(self.recipe), where, *combined(self.recipe)])
+        return label_of(self.name, self.probability, self.recipe)
 
     def record(self) -> dict[str, Any]:
         """What `explanations.json` holds of it."""
@@ -237,14 +224,3 @@ class Explanation:
         memory = BytesIO()
         self.picture().save(memory, "PNG")
         return memory.getvalue()
-
-
-def titled(text: str, words: Mapping[str, str]) -> str:
-    """A title with the words in braces filled in.  Raises BadValue for others."""
-
-    def said(match: re.Match[str]) -> str:
-        if match[1] not in words:
-            raise BadValue(f"{{{match[1]}}} in a title", f"one of {', '.join(f'{{{word}}}' for word in words)}")
-        return words[match[1]]
-
-    return re.sub(r"\{(\w+)\}", said, text)

@@ -211,7 +211,7 @@ MISTAKES: list[tuple[list[Any], str]] = [
     (["--top", "0"], "Invalid value for '--top'"),
     (["--resize", "stretch"], "Invalid value for '--resize'"),
     (["--colour", "red"], "No such option"),
-    (["--out", "photos/photo0.png"], "A file stands where a folder is needed"),
+    (["--out", "photos/notes.txt"], "A file stands where a folder is needed"),
 ]
 
 

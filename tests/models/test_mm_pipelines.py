@@ -208,7 +208,7 @@ def test_a_config_of_the_new_style_is_read_like_one_of_the_old(tmp_path: Path, p
     library()  # what makes the package importable for the config
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        subject = heatlens.load("mmpretrain", "none", config=tmp_path / "new.py")
+        subject = heatlens.load("mmpretrain", "none", config=tmp_path / "new.py", trust=True)
     p = subject.preprocessing
     assert (p.size, p.before_cut, p.interpolation, p.antialias) == ((448, 448), (512, 512), "bicubic", True)
     assert (p.mean, p.std, p.channels) == ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0), "RGB")

@@ -12,7 +12,7 @@ LONGEST = 150
 """Bytes of a name; what is longer is cut, and a number of its own tells it apart."""
 _NO_MATTER = frozenset(
     {"photos", "out", "save", "formats", "overwrite", "cmap", "alpha", "contour", "peak", "title", "quiet"}
-    | {"device", "batch_size", "compile", "class_names"}
+    | {"device", "batch_size", "compile", "class_names", "trust"}
 )
 """Options that change no map."""
 _IN_WORDS = frozenset(

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from ..explanation import Explanation
 
-TITLE_WORDS = ("target", "probability", "score", "method", "layers", "model", "photo")
 KINDS = ("png", "grid", "npy", "json")
 
 
@@ -36,10 +35,10 @@ def check_look(look: dict[str, Any]) -> None:
     """Raise what is wrong with it."""
     import numpy as np
 
-    from ..explanation import titled
+    from ..captions import WORDS, titled
     from ..images import colourise
 
-    titled(look.get("title", ""), dict.fromkeys(TITLE_WORDS, ""))
+    titled(look.get("title", ""), dict.fromkeys(WORDS, ""))
 
     if "cmap" in look:
         colourise(np.zeros((1, 1)), cmap=look["cmap"])

@@ -1,0 +1,38 @@
+"""What stands above the picture of an explanation."""
+
+import re
+from collections.abc import Mapping
+
+from .errors import BadValue
+from .naming import combined, method_in_words
+from .recipe import Recipe
+
+WORDS = ("target", "probability", "score", "method", "layers", "model", "photo")
+"""What a title can have filled in."""
+
+
+def label_of(name: str, probability: float | None, recipe: Recipe) -> tuple[str, str]:
+    """The target with its probability, and how the map was made."""
+    likely = "" if probability is None else f" · {probability:.1%}"
+    where = ", ".join(recipe.layers) if len(recipe.layers) < 4 else f"{len(recipe.layers)} layers"
+    return f"{name}{likely}", " · ".join([method_in_words(recipe), where, *combined(recipe)])
+
+
+def words_of(
+    name: str, probability: float | None, score: float | None, recipe: Recipe, model: str, photo: str
+) -> dict[str, str]:
+    """What `WORDS` are of an explanation."""
+    likely, value = ("" if n is None else format(n, form) for n, form in ((probability, ".1%"), (score, ".4g")))
+    layers = ", ".join(map(str, recipe.layers))
+    return dict(zip(WORDS, (name, likely, value, method_in_words(recipe), layers, model, photo), strict=True))
+
+
+def titled(text: str, words: Mapping[str, str]) -> str:
+    """A title with the words in braces filled in.  Raises BadValue for others."""
+
+    def said(match: re.Match[str]) -> str:
+        if match[1] not in words:
+            raise BadValue(f"{{{match[1]}}} in a title", f"one of {', '.join(f'{{{word}}}' for word in words)}")
+        return words[match[1]]
+
+    return re.sub(r"\{(\w+)\}", said, text)
