@@ -11,20 +11,25 @@ WORDS = ("target", "probability", "score", "method", "layers", "model", "photo")
 """What a title can have filled in."""
 
 
-def label_of(name: str, probability: float | None, recipe: Recipe) -> tuple[str, str]:
-    """The target with its probability, and how the map was made."""
-    likely = "" if probability is None else f" · {probability:.1%}"
-    where = ", ".join(recipe.layers) if len(recipe.layers) < 4 else f"{len(recipe.layers)} layers"
-    return f"{name}{likely}", " · ".join([method_in_words(recipe), where, *combined(recipe)])
-
-
-def words_of(
-    name: str, probability: float | None, score: float | None, recipe: Recipe, model: str, photo: str
-) -> dict[str, str]:
-    """What `WORDS` are of an explanation."""
+def caption(
+    title: str | None,
+    name: str,
+    probability: float | None,
+    score: float | None,
+    recipe: Recipe,
+    model: str,
+    photo: str,
+) -> tuple[str, str]:
+    """The target with its probability, or a title with `WORDS` filled in; and how the map was made."""
     likely, value = ("" if n is None else format(n, form) for n, form in ((probability, ".1%"), (score, ".4g")))
+    where = ", ".join(recipe.layers) if len(recipe.layers) < 4 else f"{len(recipe.layers)} layers"
+    how = " · ".join([method_in_words(recipe), where, *combined(recipe)])
+    if title is None:
+        return f"{name} · {likely}" if likely else name, how
     layers = ", ".join(map(str, recipe.layers))
-    return dict(zip(WORDS, (name, likely, value, method_in_words(recipe), layers, model, photo), strict=True))
+    return titled(
+        title, dict(zip(WORDS, (name, likely, value, method_in_words(recipe), layers, model, photo), strict=True))
+    ), how
 
 
 def titled(text: str, words: Mapping[str, str]) -> str:

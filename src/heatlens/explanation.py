@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from .captions import label_of, titled, words_of
+from .captions import caption
 from .errors import BadValue
 from .images import (
     Photo,
@@ -160,25 +160,18 @@ class Explanation:
         return overlay(self.photo.pixels, self.map, **{"seen": self.seen, "signed": self.signed, **look})
 
     def picture(self, *, title: str | None = None, **look: Any) -> Image.Image:
-        """The overlay with its label and a colour bar, as large as the photo within reason.
-
-        title: instead of the class, {target}, {probability}, {score}, {method}, {layers}, {model}, {photo} filled in.
-        """
+        """The overlay with its label (`labelled`) and a colour bar, as large as the photo within reason."""
         side = min(max(self.photo.width, self.photo.height, _SIDES[0]), _SIDES[1])
         bar = colour_bar(cmap=look.get("cmap"), signed=self.signed, side=side)
         return grid([(self.overlay(**{"side": side, **look}), *self.labelled(title))], side=side, bar=bar)
 
     def labelled(self, title: str | None = None) -> tuple[str, str]:
-        """Title and subtitle of its picture, with a title of one's own, as in `picture`."""
-        if title is None:
-            return self.label
-        words = words_of(self.name, self.probability, self.score, self.recipe, self.model, self.photo.name)
-        return titled(title, words), self.label[1]
+        """Title and subtitle of its picture.  title: instead of the class, {target}, {probability}, … filled in."""
+        return caption(title, self.name, self.probability, self.score, self.recipe, self.model, self.photo.name)
 
     @property
     def label(self) -> tuple[str, str]:
-        """Title and subtitle of its picture."""
-        return label_of(self.name, self.probability, self.recipe)
+        return self.labelled()
 
     def record(self) -> dict[str, Any]:
         """What `explanations.json` holds of it."""

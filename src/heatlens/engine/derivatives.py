@@ -7,7 +7,6 @@ from ..errors import ScoreIndifferent
 from ..notation import Stack
 from ..targets import Target, described
 
-
 _SCALES = (2.0**10, 1.0, 2.0**-10)
 
 
