@@ -446,6 +446,24 @@ def test_the_papers_relevance_by_loops() -> None:
             torch.testing.assert_close(R[i, 0].double(), expected, rtol=1e-5, atol=1e-6 * float(expected.abs().max()))
 
 
+class Stubborn(TwoBlocks):
+    """Its head is of float32, whatever its weights are."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.patch(image).flatten(2).mT
+        for block in self.blocks:
+            x = block(x)
+        return F.linear(x[:, 0].float(), torch.ones(2, 4), self.head.bias)
+
+
+def test_a_network_that_cannot_be_doubled_is_looked_at_as_it_is() -> None:
+    model, images = Stubborn().eval(), torch.rand(2, 1, 3, 3)
+    with evaluating(model):
+        found = carried(looked(model, images), [Logit(1)] * 2, rules.transformer)
+    assert [tuple(R.shape) for R in found] == [(2, 1, 9, 9)] * 2
+    assert all(R.isfinite().all() and R.flatten(1).any(1).all() for R in found)
+
+
 # the model is left as it was found
 
 

@@ -263,6 +263,20 @@ def test_gamma_is_the_rule_that_carries_relevance(gamma: float, spelling: str) -
     assert G.isfinite().all()
 
 
+def test_a_rectifier_network_without_biases_is_input_times_gradient() -> None:
+    torch.manual_seed(0)
+    stem, dense, head = nn.Conv2d(2, 4, 1, bias=False), nn.Linear(16, 9, bias=False), nn.Linear(9, 3, bias=False)
+    model = nn.Sequential(stem, nn.ReLU(), nn.Flatten(), dense, nn.ReLU(), head).double().eval()
+    images = draw(2, 2, 2, 2)
+    leaf = images.clone().requires_grad_()
+    y = model(leaf)[:, 1]
+    (slope,) = torch.autograd.grad(y.sum(), leaf)
+    plain = {"gamma": 0.0, "conv_gamma": 0.0}
+    found = heatlens.attribute(model, images, method="attn_lrp", settings=plain, target=1, layers="0")
+    torch.testing.assert_close(found, (images * slope).sum(1))
+    torch.testing.assert_close(found.sum((1, 2)), y.detach())
+
+
 class OneBlock(nn.Module):
     """x + softmax(q k^T / 2) v of normed tokens, then x + W GELU(...) of normed tokens, read at the first token."""
 

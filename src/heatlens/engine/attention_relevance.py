@@ -11,23 +11,27 @@ from ..targets import Target, logits_of, score_each, with_logits
 from ..trees import Tree
 from .attended import blocks_over_the_image, run_attended
 from .derivatives import gradients, precise
-from .doubling import run_in_double
+from .doubling import NotDoubledError, run_in_double
 from .scene import Scene
 
 Rules = Callable[[], AbstractContextManager[Any]]
 
 
 def carried(scene: Scene, targets: Sequence[Target], rules: Rules) -> list[Tensor]:
-    """R of every attention (n, heads, tokens, tokens), as rules carry it from dy/d(class scores), in float64.
+    """R of every attention (n, heads, tokens, tokens), as rules carry it from dy/d(class scores).
 
-    Image by image: the rules take sums over all tokens, whichever dimension these are.
+    In float64 where the model can be, and image by image: the rules take sums over all tokens of one.
     """
     found = [_of_one(scene, i, target, rules) for i, target in enumerate(targets)]
     return [torch.cat(block) for block in zip(*found, strict=True)]
 
 
 def _of_one(scene: Scene, image: int, target: Target, rules: Rules) -> list[Tensor]:
-    _, outputs, found = run_attended(scene, scene.inputs.of(image, 1), rules(), run_in_double)
+    shown = scene.inputs.of(image, 1)
+    try:
+        _, outputs, found = run_attended(scene, shown, rules(), run_in_double)
+    except NotDoubledError:
+        _, outputs, found = run_attended(scene, shown, rules())
     nodes = [block.probabilities for block in blocks_over_the_image(found, scene, 1)]
     logits = logits_of(outputs)
     flows = torch.autograd.grad(logits, nodes, _start(outputs, logits, target), materialize_grads=True)
@@ -46,7 +50,7 @@ def multiplied(scene: Scene, targets: Sequence[Target], rules: Rules) -> list[Te
     """R = Att * G of every attention (n, heads, tokens, tokens), G the derivative under the rules."""
     _, outputs, found = run_attended(scene, scene.inputs, rules())
     nodes = [block.probabilities for block in blocks_over_the_image(found, scene)]
-    with torch.enable_grad():
+    with torch.enable_grad(), rules():
         score = score_each(outputs, targets)
     flows = gradients(nodes, score)
     n = len(targets)

@@ -10,21 +10,22 @@ from .batching import out_of_memory
 from .inputs import Inputs
 
 
+class NotDoubledError(Exception):
+    """The model, or its device, cannot be anything else than it is."""
+
+
 def run_in_double(model: nn.Module, inputs: Inputs) -> Tree:
-    """Its outputs in float64; as they are where the model, or its device, cannot be anything else."""
-    with torch.no_grad():
-        state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-        try:
-            lent = {name: _double(x) for name, x in state.items()}
-        except TypeError:  # a device without float64
-            return inputs.run(model)
-    args, kwargs = map_tensors(_double, (inputs.args, inputs.kwargs))
+    """Its outputs in float64, or `NotDoubledError`."""
     try:
+        with torch.no_grad():
+            state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+            lent = {name: _double(x) for name, x in state.items()}
+        args, kwargs = map_tensors(_double, (inputs.args, inputs.kwargs))
         return read(functional_call(model, lent, args, kwargs), inputs.meaning)
-    except RuntimeError as error:
-        if out_of_memory(error):
+    except (RuntimeError, TypeError) as error:
+        if isinstance(error, RuntimeError) and out_of_memory(error):
             raise
-        return inputs.run(model)
+        raise NotDoubledError from error
 
 
 def _double(x: Tensor) -> Tensor:
