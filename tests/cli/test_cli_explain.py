@@ -323,7 +323,7 @@ def test_what_is_finished_stays_when_interrupted(run: Any, photos: list[Path], m
 
     monkeypatch.setattr(ask, "explain_batch", until)
     said = run("explain", *photos, "-m", "tiny", "--batch-size", 1)
-    assert said.code == (1 if stop else 0)
+    assert said.code == (130 if stop else 0)
     assert len(records()) == (2 if stop else 4)
     assert all(Path("heatlens-out", file).exists() for record in records() for file in record["files"])
     assert ("heatlens: interrupted" in said.err) is bool(stop)

@@ -31,7 +31,7 @@ for command in (explain, locate, boxes, describe, evaluate, table, methods, reci
 
 
 def main() -> None:
-    """Exit codes: 0 done, 1 some photos failed, 2 the request could not be carried out."""
+    """Exit codes: 0 done, 1 some photos failed, 2 the request could not be carried out, 130 interrupted."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files may be in no encoding at all
@@ -44,8 +44,8 @@ def main() -> None:
         click.echo(f"heatlens: {error}", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("heatlens: interrupted", err=True)
-        sys.exit(1)
+        click.echo("heatlens: interrupted; what is written stays", err=True)
+        sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)

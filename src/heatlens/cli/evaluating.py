@@ -31,7 +31,7 @@ class Evaluating:
         self._bar: Any = None
 
     def run(self) -> int:
-        """0: everything is measured; 1: some rows are errors, or the work was interrupted."""
+        """0: everything is measured; 1: some rows are errors; 130: the work was interrupted."""
         from tqdm import tqdm
 
         from ..evaluate import as_text, run, summarise
@@ -50,7 +50,7 @@ class Evaluating:
                 run(request, self.out, device=device_from(self.options["device"]), watch=self._watch, **engine)
         except KeyboardInterrupt:
             click.echo(f"heatlens: interrupted; the same command carries on in {self.out}", err=True)
-            return 1
+            return 130
         with reading("table", quiet=self.options["quiet"]) as progress:
             found = summarise(self.out, progress=progress)
         click.echo(as_text(found))

@@ -94,6 +94,7 @@ class Request:
         photos = "\n".join(item.name for item in items)
         return {
             "photos": {"count": len(self.data), "sha256": _sha256_of(photos)},
+            "files": {str(file): _size_and_hash(file) for file in dict.fromkeys(item.photo for item in items)},
             "truth": _sha256_of(repr([(item.labels, item.boxes) for item in items])),
             "models": [m.record() if isinstance(m, ModelRequest) else {"name": m.name} for m in self.models],
             "recipes": [recipe_name(recipe) for recipe in self.recipes],
@@ -155,6 +156,14 @@ def _plain(value: Any) -> Any:
 
 def _sha256_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _size_and_hash(file: Path) -> list[Any] | None:
+    """What tells a photo from another of its name; nothing where it cannot be read."""
+    try:
+        return [file.stat().st_size, _sha256(file)]
+    except OSError:
+        return None
 
 
 def _sha256(file: Path) -> str:

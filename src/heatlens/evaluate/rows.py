@@ -9,6 +9,7 @@ from ..engine.batching import Progress
 from ..errors import BadValue
 from ..images.write import write_bytes
 from ..optional import require
+from .sealed import check_seal, sealed
 
 PARTS = "parts"
 """The folder of the parts, inside that of the evaluation."""
@@ -56,8 +57,8 @@ def write_part(path: Path, rows: Iterable[Row]) -> None:
     arrow, parquet = require("pyarrow"), require("pyarrow.parquet")
     table = arrow.Table.from_pylist([asdict(row) for row in rows], schema=schema())
     sink = arrow.BufferOutputStream()
-    parquet.write_table(table, sink, compression="zstd")
-    write_bytes(path, sink.getvalue().to_pybytes())
+    parquet.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    write_bytes(path, sealed(sink.getvalue().to_pybytes()))
 
 
 def parts_of(folder: Path) -> list[Path]:
@@ -83,9 +84,24 @@ def each_table(parts: Iterable[Path], columns: list[str] | None = None) -> Itera
     parquet, arrow = require("pyarrow.parquet"), require("pyarrow")
     for part in parts:
         try:
-            yield parquet.read_table(part, schema=schema(), columns=columns)
-        except (OSError, arrow.ArrowInvalid) as error:
-            raise BadValue(f"{part} cannot be read: {error}", "parts that heatlens evaluate wrote") from None
+            check_seal(part)
+            yield parquet.read_table(part, schema=schema(), columns=columns, page_checksum_verification=True)
+        except (OSError, ValueError, arrow.ArrowException) as error:
+            said = str(error).partition("\n")[0]
+            raise BadValue(
+                f"{part} is damaged or something else: {said}",
+                "parts that heatlens evaluate wrote",
+                "the command that wrote it does it again",
+            ) from None
+
+
+def photos_of(part: Path) -> set[str] | None:
+    """The photos of a part, or None where it is damaged: all of it is compared with its checksums."""
+    try:
+        (table,) = each_table([part])
+        return set(table["photo"].to_pylist())
+    except (BadValue, UnicodeDecodeError):
+        return None
 
 
 def class_names(folder: Path) -> dict[tuple[str, int], str]:

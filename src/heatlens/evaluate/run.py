@@ -13,7 +13,7 @@ from ..errors import BadValue
 from ..images.write import save_json
 from .local import Done, local
 from .request import Request, Unit
-from .rows import PARTS, Row, parts_of, write_part
+from .rows import PARTS, Row, parts_of, photos_of, write_part
 
 REQUEST = "request.json"
 """The file that says what the results of a folder are results of."""
@@ -41,7 +41,7 @@ def run(
     with _alone(folder):
         _claim(folder, request)
         _sweep(folder)
-        there = {part.name for part in parts_of(folder)}
+        there = _whole(folder, request)
         left = [unit for unit in _each_model_first(request.units) if unit.name not in there]
         if watch is not None:
             watch(sum(len(unit.items) for unit in request.units if unit.name in there), [])
@@ -74,9 +74,15 @@ def _engine(
 def read_record(folder: Path) -> dict[str, Any]:
     """What the results of a folder are results of; raises BadValue."""
     try:
-        record: dict[str, Any] = json.loads((folder / REQUEST).read_text("utf-8"))
-    except (OSError, ValueError):
+        record = json.loads((folder / REQUEST).read_text("utf-8"))
+    except OSError:
         raise BadValue(f"there is no evaluation in {folder}", "a folder that heatlens evaluate wrote") from None
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict) or not record.keys() >= {"models", "recipes", "metrics"}:
+        raise BadValue(
+            f"{folder / REQUEST} is damaged", "what heatlens evaluate wrote", "Restore it, or begin in another folder"
+        )
     return record
 
 
@@ -88,15 +94,45 @@ def _claim(folder: Path, request: Request) -> None:
         return
     known = read_record(folder)
     plain = json.loads(json.dumps(record))
-    known.setdefault("truth", plain["truth"])  # of before it was noted
+    for noted_since in ("truth", "files"):
+        known.setdefault(noted_since, plain[noted_since])
     changed = [key for key in plain if plain[key] != known.get(key)]
     if changed:
         key = changed[0]
+        if key == "files" and isinstance(known[key], dict):
+            raise _replaced(folder, known[key], plain[key])
         raise BadValue(
             f"{folder} holds another evaluation: its {key} is {_short(known.get(key))}, not {_short(plain[key])}",
             f"the request in {folder / REQUEST}",
             "Repeat that one, or choose another folder",
         )
+
+
+def _replaced(folder: Path, known: dict[str, Any], now: dict[str, Any]) -> BadValue:
+    """That photos are not what they were when the evaluation began."""
+    other = [name for name in now if now[name] != known.get(name)] or [name for name in known if name not in now]
+    more = f" and {len(other) - 1} more" if len(other) > 1 else ""
+    return BadValue(
+        f"the photo {other[0]}{more} changed since the evaluation in {folder} began",
+        "the same photos",
+        "Restore them, or choose another folder",
+    )
+
+
+def _whole(folder: Path, request: Request) -> set[str]:
+    """The names of the parts that are done.  A damaged one is done again; one of something else is a `BadValue`."""
+    units = {unit.name: unit for unit in request.units}
+    done = set()
+    for part in parts_of(folder):
+        unit = units.get(part.name)
+        photos = None if unit is None else photos_of(part)
+        if unit is None or (photos is not None and photos != {item.name for item in unit.items}):
+            raise BadValue(f"{part} is no part of this evaluation", "the parts that it wrote", "Move it elsewhere")
+        if photos is None:
+            part.unlink()
+        else:
+            done.add(part.name)
+    return done
 
 
 def _sweep(folder: Path) -> None:
