@@ -4,7 +4,7 @@ READY := .venv/.ready
 JITTOR := .venv-jittor
 JOBS ?= 2
 
-.PHONY: demo test test-jittor lint bench docs models clean
+.PHONY: demo test test-jittor fuzz lint bench docs models clean
 
 demo: $(READY)  ## explain two real photos offline and say where the pictures are
 	$(BIN)/python examples/demo.py
@@ -14,6 +14,9 @@ test: $(READY)  ## everything that must hold
 
 test-jittor: $(JITTOR)/.ready  ## Jittor beside torch, in an environment with numpy 1.26; the first run compiles Jittor
 	use_mkl=0 nvcc_path= $(JITTOR)/bin/python -m pytest -q tests/jittor
+
+fuzz: $(READY)  ## 2,000 damaged files of every kind; COUNT=… for another number
+	PYTHONPATH=tests $(BIN)/python -W ignore -m safety.mutations $(or $(COUNT),2000)
 
 lint: $(READY)
 	$(BIN)/ruff check .

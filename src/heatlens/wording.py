@@ -1,5 +1,7 @@
 """Words as they come and go: requests in one line, names that are no UTF-8, the mark on files."""
 
+from unicodedata import category
+
 from .errors import BadValue
 
 MARK = "made by heatlens"
@@ -21,3 +23,12 @@ def read_request(spec: str) -> tuple[str, dict[str, str]]:
 def readable(text: str) -> str:
     """A text that can be shown and stored: what is no UTF-8 in the name of a file becomes `\\udcff`."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def shown(text: str) -> str:
+    """A text as a terminal may have it: control characters, and what turns the direction of writing, as `\\u001b`."""
+    return "".join(c if c in "\n\t" or not _controls(c) else f"\\u{ord(c):04x}" for c in text)
+
+
+def _controls(character: str) -> bool:
+    return category(character) in ("Cc", "Cf", "Zl", "Zp") and character not in "\u200d\ufe0f"

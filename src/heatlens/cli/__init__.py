@@ -7,6 +7,7 @@ import click
 
 from .. import __version__
 from ..errors import HeatlensError
+from ..wording import shown
 from .boxes import boxes
 from .classes import classes
 from .describe import describe
@@ -18,6 +19,7 @@ from .methods import methods
 from .metrics import metrics
 from .models import models
 from .recipes import recipes
+from .say import echo
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -38,13 +40,14 @@ def main() -> None:
     try:
         code = cli(prog_name="heatlens", standalone_mode=False)
     except click.ClickException as error:
+        error.message = shown(error.message)  # type: ignore[misc]
         error.show()
         sys.exit(2)
     except HeatlensError as error:
-        click.echo(f"heatlens: {error}", err=True)
+        echo(f"heatlens: {error}", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("heatlens: interrupted; what is written stays", err=True)
+        echo("heatlens: interrupted; what is written stays", err=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()

@@ -8,6 +8,7 @@ import click
 
 from ..errors import BadValue, HeatlensError
 from .asking import overwrite_option
+from .say import echo
 
 if TYPE_CHECKING:
     from ..images import Box
@@ -54,11 +55,11 @@ def boxes(maps: tuple[str, ...], form: str, **options: Any) -> int:
         except HeatlensError as error:
             if isinstance(error, BadValue) or len(maps) == 1:
                 raise
-            click.echo(f"heatlens: {error}", err=True)
+            echo(f"heatlens: {error}", err=True)
     if form == "json":
-        click.echo(json.dumps([{"file": name, "boxes": own} for name, own in found.items()], indent=2))
+        echo(json.dumps([{"file": name, "boxes": own} for name, own in found.items()], indent=2))
     for name, own in found.items() if form != "json" else ():
-        click.echo(_as_text(name, own) if form == "text" else _as_the_release(own))
+        echo(_as_text(name, own) if form == "text" else _as_the_release(own))
     return 0 if len(found) == len(maps) else 1
 
 
@@ -108,7 +109,7 @@ def _draw(options: dict[str, Any], values: Any, photo: Any, found: "list[Box]") 
     colours = ((230, 60, 40), (60, 160, 250))  # loose and tight
     labelled = [(box, colours[min(k, 1)], "") for k, box in enumerate(found)]
     path = Path(options["draw"]).expanduser()
-    click.echo(str(save_image(path, boxed(shown, labelled), overwrite=options["overwrite"])), err=True)
+    echo(str(save_image(path, boxed(shown, labelled), overwrite=options["overwrite"])), err=True)
 
 
 def _as_text(name: str, found: "list[Box]") -> str:

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from .options import Sections, model_options, subject_from
+from .say import echo
 
 
 @click.command(cls=Sections, short_help="List a model's classes: index, name, synonyms.")
@@ -16,9 +17,9 @@ def classes(model: str, part: str, **options: Any) -> None:
     unread = None if model == "bundled" else "none"  # names need no weights
     known = subject_from(model, {**options, "weights": options["weights"] or unread}).classes
     if not len(known):
-        click.echo("the classes of this model have no names; explain them by index")
+        echo("the classes of this model have no names; explain them by index")
     for index, name in enumerate(known.names):
         others = [*(known.wnids[index] if known.wnids else ()), *(known.synonyms[index] if known.synonyms else ())]
         row = f"{index:5}  {name}{'  (' + ', '.join(others) + ')' if others else ''}"
         if part.lower() in row.lower():
-            click.echo(row)
+            echo(row)

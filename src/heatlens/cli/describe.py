@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import Sections, model_options, subject_from
+from .say import echo
 
 if TYPE_CHECKING:
     from ..describing import Description
@@ -44,12 +45,12 @@ def describe(photos: tuple[str, ...], as_json: bool, **options: Any) -> int:
     )
     good = [one for one in found if not isinstance(one, FailedPhoto)]
     if as_json:
-        click.echo(json.dumps([one.record() for one in good], indent=2, ensure_ascii=False))
+        echo(json.dumps([one.record() for one in good], indent=2, ensure_ascii=False))
     for one in found:
         if isinstance(one, FailedPhoto):
-            click.echo(f"heatlens: {one.error}", err=True)
+            echo(f"heatlens: {one.error}", err=True)
         elif not as_json:
-            click.echo("\n".join(_lines(one)))
+            echo("\n".join(_lines(one)))
     return 0 if len(good) == len(found) else 1 if good else 2
 
 

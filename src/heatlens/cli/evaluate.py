@@ -7,6 +7,7 @@ import click
 
 from .asking import overwrite_option, recipe_options
 from .options import Sections, model_options
+from .say import echo
 from .voice import reading
 
 
@@ -111,12 +112,12 @@ def table(folder: Path, form: str, per_class: bool, rows: Path | None, curves: P
     shown = {"text": as_text, "markdown": as_markdown, "csv": as_csv}[form]
     with reading("table") as progress:
         found = summarise(folder, per_class=per_class, progress=progress)
-    click.echo(shown(found).rstrip("\n"))
+    echo(shown(found).rstrip("\n"))
     with reading("rows") as progress:
         written = [export(folder, rows.expanduser(), progress, overwrite=overwrite)] if rows else []
     with reading("curves") as progress:
         drawn = write_curves(folder, curves.expanduser(), progress, overwrite=overwrite) if curves else []
     for path in [*written, *drawn]:
-        click.echo(str(path), err=True)
+        echo(str(path), err=True)
     if curves and not drawn:
-        click.echo(f"heatlens: no metric of {folder} has a curve; deletion:curve=true would have one", err=True)
+        echo(f"heatlens: no metric of {folder} has a curve; deletion:curve=true would have one", err=True)

@@ -5,11 +5,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from ..errors import BadValue
 from .asking import methods_of
 from .options import device_from, load_options, pairs
+from .say import echo
 from .voice import reading
 
 if TYPE_CHECKING:
@@ -49,11 +48,11 @@ class Evaluating:
             with tqdm(total=total, unit="photo", smoothing=0.05, disable=off) as self._bar:
                 run(request, self.out, device=device_from(self.options["device"]), watch=self._watch, **engine)
         except KeyboardInterrupt:
-            click.echo(f"heatlens: interrupted; the same command carries on in {self.out}", err=True)
+            echo(f"heatlens: interrupted; the same command carries on in {self.out}", err=True)
             return 130
         with reading("table", quiet=self.options["quiet"]) as progress:
             found = summarise(self.out, progress=progress)
-        click.echo(as_text(found))
+        echo(as_text(found))
         self._undefined(found)
         return self._failed()
 
@@ -117,7 +116,7 @@ class Evaluating:
         """Say once what fails for every photo of a part: it will for the others, too."""
         if (model, recipe, error) not in self._told:
             self._told.add((model, recipe, error))
-            self._say(click.style(f"{model}, {recipe}: {error}", fg="yellow"), err=True)
+            self._say(f"{model}, {recipe}: {error}", err=True, fg="yellow")
 
     def _undefined(self, found: "list[Summary]") -> None:
         """Say which metrics have no value for any photo although not everything failed, and what they need."""
@@ -140,16 +139,16 @@ class Evaluating:
         for error, photos in left[:_REASONS]:
             more = f" and {len(photos) - 1} more" if len(photos) > 1 else ""
             about = "" if photos[0] in error and not more else f"{photos[0]}{more}: "
-            click.echo(f"heatlens: {about}{error}", err=True)
+            echo(f"heatlens: {about}{error}", err=True)
         if len(left) > _REASONS:
             rest = f"{len(left) - _REASONS} more errors: heatlens table {self.out} --rows rows.csv"
-            click.echo(f"heatlens: {rest}", err=True)
+            echo(f"heatlens: {rest}", err=True)
         return 1 if reasons else 0
 
-    def _say(self, text: str, *, err: bool = False) -> None:
+    def _say(self, text: str, *, err: bool = False, **style: Any) -> None:
         if not self.options["quiet"]:
             with nullcontext() if self._bar is None else self._bar.external_write_mode():
-                click.echo(text, err=err)
+                echo(text, err=err, **style)
 
 
 def _count(things: "tuple[Any, ...]", word: str) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import Sections, model_options, subject_from
+from .say import echo
 
 if TYPE_CHECKING:
     from ..models.layers import Layer
@@ -30,12 +31,12 @@ def layers(model: str, part: str, **options: Any) -> None:
     for layer, cells in zip([None, *rows], table, strict=True):
         best = layer is not None and layer.recommended
         text = "  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
-        click.echo(click.style(f"* {text}", bold=True) if best else f"  {text}")
+        echo(f"* {text}", bold=True) if best else echo(f"  {text}")
     why = "what is declared for this model" if subject.layers else "the last layer whose map still carries gradient"
     if any(layer.recommended for layer in found):
-        click.echo(f"* recommended: {why}")
+        echo(f"* recommended: {why}")
     else:
-        click.echo("none recommended: no layer has places that still reach the score (untrained heads may be zero)")
+        echo("none recommended: no layer has places that still reach the score (untrained heads may be zero)")
 
 
 def _cells(layer: "Layer") -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import click
 
 from ..errors import MissingExtra
+from .say import echo
 
 
 @click.command(short_help="List the models that have names.")
@@ -17,11 +18,11 @@ def models(library: str, part: str) -> None:
         try:
             for model in names():
                 if part.lower() in model.lower():
-                    click.echo(model if name == "bundled" else f"{name}/{model}")
+                    echo(model if name == "bundled" else f"{name}/{model}")
             if name == "transformers":
-                click.echo(f"transformers/NAME of the hub, or transformers/FOLDER: {', '.join(families())}", err=True)
+                echo(f"transformers/NAME of the hub, or transformers/FOLDER: {', '.join(families())}", err=True)
         except MissingExtra as error:
-            click.echo(f"heatlens: {error}", err=True)
+            echo(f"heatlens: {error}", err=True)
     if not library:
-        click.echo("and files: NAME.onnx, NAME.pt2, NAME.torchscript, caffe/deploy.prototxt", err=True)
-        click.echo("and any torch.nn.Module, in Python: heatlens.load(module)", err=True)
+        echo("and files: NAME.onnx, NAME.pt2, NAME.torchscript, caffe/deploy.prototxt", err=True)
+        echo("and any torch.nn.Module, in Python: heatlens.load(module)", err=True)

@@ -5,9 +5,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from ..errors import HeatlensError
+from .say import echo
 
 if TYPE_CHECKING:
     from ..engine.batching import Progress
@@ -60,7 +59,7 @@ class Voice:
         """What the model predicts for one photo, and a line per explanation, which ends with words about it."""
         photo = explanations[0].photo
         for warning in dict.fromkeys(w for e in explanations for w in e.warnings):
-            self.say(click.style(f"{photo.name}: {warning}", fg="yellow"), err=True)
+            self.say(f"{photo.name}: {warning}", err=True, fg="yellow")
         seen = ", ".join(f"{name} {likely:.1%}" for name, likely in explanations[0].predictions)
         self.say(f"{photo.name}: {seen or 'no class scores'}")
         methods = _told_apart(explanations)
@@ -75,13 +74,13 @@ class Voice:
         said = str(error) if isinstance(error, HeatlensError) else f"{type(error).__name__}: {first}"
         self._echo(f"heatlens: {said if str(path) in said else f'{path}: {said}'}", err=True)
 
-    def say(self, text: str, *, err: bool = False) -> None:
+    def say(self, text: str, *, err: bool = False, **style: Any) -> None:
         if not self.quiet:
-            self._echo(text, err=err)
+            self._echo(text, err=err, **style)
 
-    def _echo(self, text: str, *, err: bool) -> None:
+    def _echo(self, text: str, *, err: bool, **style: Any) -> None:
         with nullcontext() if self._bar is None else self._bar.external_write_mode():
-            click.echo(text, err=err)
+            echo(text, err=err, **style)
 
 
 def _peak(explanation: "Explanation") -> str:
