@@ -1,0 +1,80 @@
+"""No map is numerical noise: on small networks of fixed weights every map holds still, or is named here with the reason.
+
+`tests/real/test_conditioning.py` asks the same of trained networks.
+"""
+
+from functools import cache
+from typing import Any
+
+import pytest
+import skimage.data
+import torch
+from torch import Tensor
+
+import heatlens
+from conditioning import CORRELATION, DOUBLE, UNSTEADY, UNSTEADY_BEFORE_ATTENTION, steadiness
+from heatlens.errors import BadValue, EvidenceMissing
+from heatlens.images import read_photo
+from heatlens.registry import METHODS, settings
+from networks import timm_model
+
+heatlens.methods()  # fills the registry
+NOT_THERE = (
+    "runs no attention",
+    "cam needs a head",
+    "a rule for ReLUs",
+    "has no rule for attention",
+    "cannot be run on an input of shape",
+)
+"""What the one network or the other cannot give."""
+SMALL: dict[str, dict[str, Any]] = {
+    "occlusion": {"window": 16, "stride": 8},
+    "lime": {"samples": 100, "superpixels": 8},
+    "tis": {"masks": 256},
+}
+
+FEW_CHANNELS = dict.fromkeys(("is_cam", "poly_cam", "score_cam", "ss_cam", "vit_cx", "fd_cam"), "stem.2")
+"""The layer of the bundled network for methods that show a picture a channel."""
+
+
+@cache
+def network(name: str) -> tuple[heatlens.Subject, Tensor, list[int]]:
+    """The network that ships, or a small transformer of random weights, and two photos."""
+    if name == "transformer":
+        subject = heatlens.load(timm_model("vit_tiny_patch16_224", img_size=64, depth=4)[0], size=64)
+    else:
+        subject = heatlens.load("bundled")
+    photos = [read_photo(shown()) for shown in (skimage.data.chelsea, skimage.data.coffee)]
+    images = torch.cat([subject.prepare(photo)[0] for photo in photos])
+    with torch.no_grad():
+        classes = subject.model(images).argmax(1).tolist()
+    return subject, images, classes
+
+
+@pytest.mark.parametrize("name", ["bundled", "transformer"])
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_maps_hold_still(method: str, name: str) -> None:
+    subject, images, classes = network(name)
+    try:
+        layer = FEW_CHANNELS.get(method) if name == "bundled" else None
+        held, apart = steadiness(subject, images, method, classes, layer, **SMALL.get(method, {}))
+    except (EvidenceMissing, BadValue) as error:
+        assert any(word in str(error) for word in NOT_THERE), error
+        return
+    exceptions = UNSTEADY | (UNSTEADY_BEFORE_ATTENTION if name == "transformer" else {})
+    if method not in exceptions:
+        assert min(held) >= CORRELATION, held
+        assert max(apart) <= DOUBLE, apart
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_what_does_not_hold_still_is_known_to_its_explanation(method: str) -> None:
+    """A caution is declared by the methods that are named here, and by those whose settings bring it about."""
+
+    class Layers:
+        signed = True
+        attends = True
+
+    entry = METHODS[method]
+    said = entry.caution(Layers(), settings(entry.function))
+    assert bool(said) == (method in UNSTEADY | UNSTEADY_BEFORE_ATTENTION), said
