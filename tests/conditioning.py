@@ -18,23 +18,27 @@ DOUBLE = 0.02
 """At most, of the largest value: the distance of a map in single precision from that in double."""
 
 EXCHANGES = "chooses between groups of channels, which a small change exchanges"
-SEARCHES = "ends a search of few steps elsewhere"
-DEEP_SLOPES = "reads slopes near the image, which a transformer itself changes with the least noise"
-UNSTEADY = {"cluster_cam": EXCHANGES, "cosine_cam": EXCHANGES, "opti_cam": SEARCHES}
+UNSTEADY = {
+    **dict.fromkeys(("cluster_cam", "cosine_cam", "vit_cx"), EXCHANGES),
+    **dict.fromkeys(("guided_backprop", "guided_grad_cam"), "is constant but for jumps where a rectifier switches"),
+    "lime": "divides the photo into superpixels, whose borders a small change moves",
+    "opti_cam": "ends a search of few steps elsewhere",
+    "zoom_cam": "lets the slopes of the first convolutions, which switch with the least noise, count like any",
+}
 """The methods that their own definition makes unsteady, wherever they are used; each explanation says so."""
-UNSTEADY_BEFORE_ATTENTION = {"full_grad": DEEP_SLOPES, "zoom_cam": DEEP_SLOPES}
+UNSTEADY_BEFORE_ATTENTION = {
+    "full_grad": "reads slopes at the image, which a transformer itself changes with the least noise"
+}
 """Those that are unsteady in transformers."""
 
 SETTINGS: dict[str, dict[str, Any]] = {
     # fewer pictures than by default, which change what is measured little and its time much
     "cameras": {"scales": 2, "largest": 1.5},
-    "g_score_cam": {"top": 24},
     "group_cam": {"groups": 8},
     "is_cam": {"steps": 1},
     "lime": {"samples": 60, "superpixels": 20},
     "occlusion": {"window": 64, "stride": 32},
     "rise": {"samples": 40},
-    "score_cam": {"top": 24},
     "smooth_full_grad": {"samples": 3},
     "ss_cam": {"samples": 1},
 }
@@ -47,7 +51,7 @@ def perturbed(images: Tensor, seed: int = 0) -> Tensor:
 
 
 def in_double(subject: heatlens.Subject) -> heatlens.Subject:
-    return replace(subject, model=deepcopy(subject.model).double())
+    return replace(subject, model=deepcopy(subject.model).double(), _found={})
 
 
 def correlations(before: Tensor, after: Tensor) -> list[float]:

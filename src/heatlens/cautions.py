@@ -32,6 +32,16 @@ def exchanged(looked: Looked, settings: Settings) -> str:
     return "groups of channels are discrete choices: a change of a thousandth of the photo can exchange them"
 
 
+def regions(looked: Looked, settings: Settings) -> str:
+    """Superpixels, whose borders are all or nothing."""
+    return "superpixels are discrete choices: a change of a thousandth of the photo can move their borders"
+
+
+def shallow_slopes(looked: Looked, settings: Settings) -> str:
+    """Derivatives at the first convolutions, each layer counting alike."""
+    return "slopes at the first layers change with the least noise, and count like any; average='noise' settles them"
+
+
 def restless_slopes(looked: Looked, settings: Settings) -> str:
     """Derivatives far in front of blocks of attention."""
     if not looked.attends:

@@ -1,4 +1,4 @@
-"""No map is numerical noise: on small networks of fixed weights every map holds still, or is named here with the reason.
+"""No map is numerical noise: on small networks of fixed weights every map holds still, or is named with the reason.
 
 `tests/real/test_conditioning.py` asks the same of trained networks.
 """
@@ -28,7 +28,7 @@ NOT_THERE = (
 )
 """What the one network or the other cannot give."""
 SMALL: dict[str, dict[str, Any]] = {
-    "occlusion": {"window": 16, "stride": 8},
+    "occlusion": {"window": 32, "stride": 16},
     "lime": {"samples": 100, "superpixels": 8},
     "tis": {"masks": 256},
 }
@@ -59,8 +59,9 @@ def test_maps_hold_still(method: str, name: str) -> None:
         layer = FEW_CHANNELS.get(method) if name == "bundled" else None
         held, apart = steadiness(subject, images, method, classes, layer, **SMALL.get(method, {}))
     except (EvidenceMissing, BadValue) as error:
-        assert any(word in str(error) for word in NOT_THERE), error
-        return
+        if any(word in str(error) for word in NOT_THERE):
+            return
+        raise
     exceptions = UNSTEADY | (UNSTEADY_BEFORE_ATTENTION if name == "transformer" else {})
     if method not in exceptions:
         assert min(held) >= CORRELATION, held

@@ -10,7 +10,6 @@ behind a norm over the channels without weights of its own, the mean is exactly 
 from ..notation import Maps, Stack
 from ..registry import method
 
-
 ROUNDING = 1e-6
 """The share of a sum's terms, by magnitude, that single precision cannot tell from nothing."""
 

@@ -13,13 +13,14 @@ scikit-image (theirs: quickshift).  Every image meets the same draws.
 import torch
 from torch import Tensor
 
+from ..cautions import regions
 from ..masking import ScoreUnder, Scoring
 from ..notation import Maps
 from ..optional import require
 from ..registry import at_least, method
 
 
-@method(signed=True)
+@method(signed=True, caution=regions)
 def lime(
     images: Tensor,
     score_under: ScoreUnder,

@@ -12,13 +12,14 @@ pixel is the paper's correction for pixels that many masks cover.  The map is at
 import torch
 from torch import Tensor
 
+from ..cautions import exchanged
 from ..clusters import merged
 from ..masking import Enlarge, ScoreUnder, Scoring
 from ..notation import Maps, Stack, ratio, unit_range
 from ..registry import at_least, method
 
 
-@method(display="range")
+@method(display="range", caution=exchanged)
 def vit_cx(
     activations: Stack,
     images: Tensor,

@@ -7,11 +7,11 @@ Jan van Gemert.  ICPR 2020, arXiv:2010.08644.
 This file is the map of one layer; the maximum over the layers is its fusion.
 """
 
-from ..cautions import restless_slopes
+from ..cautions import shallow_slopes
 from ..notation import Maps, Stack, channel_sum, unit_peak
 from ..registry import method
 
 
-@method(fuse="maximum", layers="convolutions", caution=restless_slopes)
+@method(fuse="maximum", layers="convolutions", caution=shallow_slopes)
 def zoom_cam(activations: Stack, gradients: Stack) -> Maps:
     return unit_peak(channel_sum(gradients * activations))
