@@ -49,6 +49,11 @@ def restless_slopes(looked: Looked, settings: Settings) -> str:
     return "a transformer's slopes near the image change with the least noise; average='noise' settles them"
 
 
+def mixed_slopes(looked: Looked, settings: Settings) -> str:
+    """Derivatives of neighbouring tokens, averaged although they are little alike."""
+    return "slopes of neighbouring tokens are little alike; smoothing=0 is steadier" if looked.attends else ""
+
+
 def vanishing_sum(looked: Looked, settings: Settings) -> str:
     """A division by a channel's sum."""
     if settings["absolute"] or not looked.signed:

@@ -85,19 +85,11 @@ def fem(e: Evidence, n: int, k: float = 2.0, summing: str = "plain") -> Map:
     return weighted(weights, A, summing)
 
 
-def _nndsvda(V: np.ndarray, K: int) -> tuple[np.ndarray, np.ndarray]:
-    """Boutsidis and Gallopoulos 2008: pair by pair the heavier half, zeros filled with the mean of V."""
+def _singular_start(V: np.ndarray, K: int) -> tuple[np.ndarray, np.ndarray]:
+    """sqrt(s) |u| and sqrt(s) |v| of each pair, zeros filled with the mean of V."""
     U, S, Vt = np.linalg.svd(V, full_matrices=False)
-    W, H = np.zeros((len(V), K)), np.zeros((K, V.shape[1]))
-    for k in range(K):
-        best = -1.0
-        for sign in (1, -1):
-            u, v = np.maximum(sign * U[:, k], 0), np.maximum(sign * Vt[k], 0)
-            lengths = sum(x**2 for x in u.tolist()) ** 0.5, sum(x**2 for x in v.tolist()) ** 0.5
-            if lengths[0] * lengths[1] > best:
-                best = lengths[0] * lengths[1]
-                scale = (S[k] * best) ** 0.5
-                W[:, k], H[k] = scale * u / (lengths[0] or 1), scale * v / (lengths[1] or 1)
+    W = np.array([[abs(U[r, k]) * S[k] ** 0.5 for k in range(K)] for r in range(len(V))])
+    H = np.array([[abs(Vt[k, c]) * S[k] ** 0.5 for c in range(V.shape[1])] for k in range(K)])
     return np.where(W == 0, V.mean(), W), np.where(H == 0, V.mean(), H)
 
 
@@ -122,7 +114,7 @@ def deep_feature_factorisation(
     W = torch.randn(rows, K, generator=torch.Generator().manual_seed(seed)).abs().double().numpy() * level
     H = np.full((K, channels), level)
     if start == "singular":
-        W, H = _nndsvda(V, K)
+        W, H = _singular_start(V, K)
     for _ in range(iterations):
         WH, new = W @ H, H.copy()
         for a in range(K):

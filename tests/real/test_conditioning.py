@@ -23,7 +23,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 OF_ATTENTION = {name for name, entry in METHODS.items() if "attention" in needs(entry.function)}
 OF_PICTURES = {name for name, entry in METHODS.items() if {"score_under", "perturbed"} & set(needs(entry.function))}
-HUNDREDS = {"is_cam", "ss_cam", "poly_cam", "tis", "occlusion", "cameras"}
+HUNDREDS = OF_PICTURES - {"integrad_cam", "integrated_grad_cam", "smooth_grad_cam_pp"} | {"tis", "fd_cam"}
 ELSEWHERE = {"cam": {"deit"}, "relevance_cam": {"deit"}, "guided_backprop": {"deit"}, "guided_grad_cam": {"deit"}}
 """What a network cannot give."""
 

@@ -8,12 +8,13 @@ arXiv:1806.10206.
 A row of H is a concept, the column of W its heatmap over all images together.  The map shown is the `concept`-th
 column, 0 being the concept with the largest share |W_k| |H_k| of the features.
 
-Where the updates end depends on where they start.  `start="singular"` is NNDSVDa (Boutsidis, Gallopoulos, Pattern
-Recognition 2008): of each singular pair the half, positive or negative, that weighs more, zeros replaced by the mean of
-V.  The same photos then always end in the same concepts.  `start="random"` is the authors' W = |N(0,1)| sqrt(mean V /
-K), with H even, so that the order of the channels plays no part; it leaves the neighbourhood of a saddle in a direction
-that rounding chooses, and a change of a thousandth of the photo can exchange the concepts.  Double precision
-throughout; the start is held fixed when a map is differentiated.
+Where the updates end depends on where they start.  `start="singular"` is sqrt(s) |u| and sqrt(s) |v| of the first
+singular pairs of V, zeros replaced by its mean: NNDSVDa (Boutsidis, Gallopoulos, Pattern Recognition 2008) without its
+choice between the two halves of a pair, which a small change can turn.  The same photos always end in the same
+concepts.  `start="random"` is the authors' W = |N(0,1)| sqrt(mean V / K), with H even, so that the order of the
+channels plays no part; it leaves the neighbourhood of a saddle in a direction that rounding chooses, and a change of a
+thousandth of the photo can exchange the concepts.  Double precision throughout; the start is held fixed when a map is
+differentiated.
 """
 
 from typing import Literal
@@ -69,19 +70,15 @@ def _random(V: Tensor, concepts: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def _singular(V: Tensor, concepts: int) -> tuple[Tensor, Tensor]:
-    """NNDSVDa: the first pair's sqrt(s) |u|, sqrt(s) |v|; of every other pair the heavier of (u+, v+) and (u-, v-)."""
+    """sqrt(s) |u|, sqrt(s) |v| of each singular pair."""
     u, s, v = _decomposed(V.detach())
-    weights = [relu(sign * u).norm(dim=0) * relu(sign * v).norm(dim=0) for sign in (1, -1)]
-    sign = torch.where(weights[0] >= weights[1], 1, -1)
-    scale = (s * torch.maximum(*weights)).sqrt()
-    W, H = (_started(relu(sign * x), scale, concepts, V.mean()) for x in (u, v))
+    W, H = (_started(x.abs() * s.sqrt(), concepts, V.mean()) for x in (u, v))
     return W, H.T
 
 
-def _started(half: Tensor, scale: Tensor, concepts: int, fill: Tensor) -> Tensor:
-    """Columns of the length `scale`, as many as there are concepts; what is zero, and what is missing, is filled."""
-    columns = (half * ratio(scale, half.norm(dim=0)))[:, :concepts]
-    columns = F.pad(columns, (0, concepts - columns.shape[1]))
+def _started(columns: Tensor, concepts: int, fill: Tensor) -> Tensor:
+    """As many columns as there are concepts; what is zero, and what is missing, is filled."""
+    columns = F.pad(columns[:, :concepts], (0, max(0, concepts - columns.shape[1])))
     return torch.where(columns == 0, fill.detach(), columns)
 
 

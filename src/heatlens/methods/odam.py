@@ -11,12 +11,13 @@ deviation in places, and 0 leaves it out, as the released code does.
 
 from math import ceil
 
+from ..cautions import mixed_slopes
 from ..masking import gaussian_blur
 from ..notation import Maps, Stack, Summing, channel_sum, relu
 from ..registry import at_least, method
 
 
-@method
+@method(caution=mixed_slopes)
 def odam(activations: Stack, gradients: Stack, *, smoothing: float = 1.0, summing: Summing = "plain") -> Maps:
     at_least(0, smoothing=smoothing)
     smooth = gaussian_blur(gradients, 2 * ceil(3 * smoothing) + 1, smoothing) if smoothing else gradients
