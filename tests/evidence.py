@@ -232,7 +232,7 @@ class Evidence:
 
     def _attention_relevance(self, rule: str, gamma: float) -> list[Tensor]:
         """Anything that is linear in the score will do: the rules themselves are the engine's."""
-        factor = {"attn_lrp": 0.5 + gamma, "paper": -0.5}[rule]
+        factor = {"attn_lrp": 0.5 + gamma, "paper": 0.25}[rule]
         return [slope * factor for slope in self.attention_gradients("score")]
 
     def _modified(self, rule: str, gamma: float = 0.0, conv_gamma: float = 0.0) -> Tensor:
