@@ -3,6 +3,8 @@
 `tests/real/test_conditioning.py` asks the same of trained networks.
 """
 
+from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -12,7 +14,7 @@ import torch
 from torch import Tensor
 
 import heatlens
-from conditioning import CORRELATION, DOUBLE, UNSTEADY, UNSTEADY_BEFORE_ATTENTION, steadiness
+from conditioning import CORRELATION, DOUBLE, SETTINGS, UNSTEADY, UNSTEADY_BEFORE_ATTENTION, steadiness
 from heatlens.errors import BadValue, EvidenceMissing
 from heatlens.images import read_photo
 from heatlens.registry import METHODS, settings
@@ -34,7 +36,7 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 
 FEW_CHANNELS = dict.fromkeys(
-    ("is_cam", "poly_cam", "score_cam", "ss_cam", "g_score_cam", "fd_cam", "ablation_cam"), "stem.2"
+    ("is_cam", "poly_cam", "score_cam", "ss_cam", "g_score_cam", "fd_cam", "ablation_cam", "vit_cx"), "stem.2"
 )
 """The layer of the bundled network for methods that show a picture a channel."""
 
@@ -84,3 +86,28 @@ def test_what_does_not_hold_still_is_known_to_its_explanation(method: str) -> No
     entry = METHODS[method]
     said = entry.caution(Layers(), settings(entry.function))
     assert bool(said) == (method in UNSTEADY | UNSTEADY_BEFORE_ATTENTION), said
+
+
+QUICK: dict[str, dict[str, Any]] = {**SMALL, "opti_cam": {"steps": 2}, "lime": {"samples": 20, "superpixels": 8}}
+
+
+@pytest.mark.parametrize("kind", ["autocast", "network"])
+@pytest.mark.parametrize("name", ["bundled", "transformer"])
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_every_method_runs_in_half_precision(method: str, name: str, kind: str) -> None:
+    subject, images, classes = network(name)
+    how: dict[str, Any] = {"precision": "bf16"} if kind == "autocast" else {}
+    if kind == "network":
+        subject, images = replace(subject, model=deepcopy(subject.model).bfloat16(), _found={}), images.bfloat16()
+    layer = FEW_CHANNELS.get(method) if name == "bundled" else None
+    chosen = {**SETTINGS.get(method, {}), **QUICK.get(method, {})}
+    try:
+        maps = heatlens.attribute(
+            subject, images[:1], method=method, target=classes[:1], layers=layer, settings=chosen, upsample=False, **how
+        )
+    except (EvidenceMissing, BadValue) as error:
+        if any(word in str(error) for word in NOT_THERE):
+            return
+        raise
+    assert maps.dtype == torch.float32
+    assert maps.isfinite().all()

@@ -164,7 +164,7 @@ def run_attended(
     images = inputs.images if kept else inputs.images.detach().requires_grad_()
     with ExitStack() as stack:
         stack.enter_context(torch.enable_grad())
-        stack.enter_context(nullcontext() if run else scene.precisely())
+        stack.enter_context(nullcontext() if run else scene.first_precisely())
         if rule or not scene.options.differentiable:
             stack.enter_context(frozen(scene.model))  # what needs a gradient is then what depends on the images
         stack.enter_context(rule or nullcontext())

@@ -153,7 +153,7 @@ class Scene:
         recorders = {name: Recorder(self.model, self.modules[name], self._meant.get(name, 0)) for name in tails}
         with ExitStack() as stack:
             stack.enter_context(torch.set_grad_enabled(everywhere))
-            stack.enter_context(nullcontext() if self.options.first_in_full else self.precisely())
+            stack.enter_context(self.first_precisely())
             if self.options.curvature:
                 stack.enter_context(sdpa_kernel(SDPBackend.MATH))  # fused attention has no second derivative
             for recorder in recorders.values():
@@ -161,6 +161,10 @@ class Scene:
             said = stack.enter_context(capture(self.modules, graph=graph, meant=self._meant))
             outputs = inputs.shown_to(self.model)
         return outputs, said, recorders
+
+    def first_precisely(self) -> Any:
+        """The precision of the first pass, which other looks at the same images share."""
+        return nullcontext() if self.options.first_in_full else self.precisely()
 
     def precisely(self) -> Any:
         """The asked-for precision."""
