@@ -61,6 +61,8 @@ def aims_of(
     for row in targets:
         unasked = nameless and all(target == usual for target in row)
         found, said = ([Anything()] * len(row), []) if unasked and blind else _settled(scene, chosen_on, row, unasked)
+        if blind and not unasked:
+            score_each(_said(scene, chosen_on), found)  # a target that no method needs has to be one all the same
         settled.append(found)
         notes.append(said + (scene.remarks if any(map(_speaks_of_class, found)) else []))
     against = any(recipe.contrast for recipe in recipes)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .cropping import around
+from .engine.evaluating import evaluating
 from .explanation import Explanation
 from .images import Photo
 from .look import look
@@ -16,13 +17,20 @@ from .models import Subject
 from .notation import resize_maps
 from .recipe import Recipe
 from .seen import Seen, Wishes
-from .targets import ClassTarget, Target
+from .targets import Box, ClassTarget, Target, detections
+
+_LIKELY, _MOST = 0.5, 5
 
 
 def explain_batch(
     subject: Subject, photos: Sequence[Photo], asked: Sequence[Recipe], wanted: Sequence[Target], wishes: Wishes
 ) -> list[list[Explanation]]:
-    """Of each photo its explanations, by recipe, then target; a recipe that is not fused is several."""
+    """Of each photo its explanations, by recipe, then target; a recipe that is not fused is several.
+
+    No target is wanted of a detector that is to be explained by what it finds.
+    """
+    if not wanted:
+        return [explain_batch(subject, [photo], asked, _found_in(subject, photo), wishes)[0] for photo in photos]
     subject, asked = around(subject, asked)
     prepared = [subject.prepare(photo) for photo in photos]
     if len({image.shape for image, _ in prepared}) > 1:  # photos of their own sizes do not make a batch
@@ -37,6 +45,21 @@ def explain_batch(
         ]
         for i, (photo, (_, placement)) in enumerate(zip(photos, prepared, strict=True))
     ]
+
+
+def wanted_of(subject: Subject, given: Sequence[Any]) -> list[Target]:
+    """The targets that are asked for; none where a detector is asked for nothing, and answers by what it finds."""
+    if isinstance(subject.usual, Box) and all(target is None for target in given):
+        return []
+    return [subject.target(target) for target in given]
+
+
+def _found_in(subject: Subject, photo: Photo) -> list[Target]:
+    """The strongest detections: those that are likelier than not, at most five, at least one."""
+    with evaluating(subject.model):
+        outputs = subject.shown((subject.ready(subject.prepare(photo)[0]),)).shown_to(subject.model)
+    likely = int((detections(outputs)[0]["scores"] >= _LIKELY).sum())
+    return [Box(rank=rank) for rank in range(min(max(likely, 1), _MOST))]
 
 
 def _explanation(subject: Subject, photo: Photo, placement: Any, seen: Seen, r: int, t: int, i: int) -> Explanation:

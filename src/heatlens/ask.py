@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from .answering import explain_batch
+from .answering import explain_batch, wanted_of
 from .averaging import Average
 from .batches import FailedPhoto, answered, in_order
 from .engine.batching import Progress, takes_one
@@ -21,7 +21,7 @@ from .models.plain import unwrapped
 from .naming import told_apart
 from .recipe import AUTO, Recipe, recipes
 from .seen import Wishes
-from .targets import Target
+from .targets import Box, Target
 from .trees import map_tensors, tensors
 
 _PRECISIONS = {"fp32": None, "float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -60,19 +60,19 @@ def explain(
     """
     subject = subject_of(model)
     asked = recipes(method, settings or {}, layers, fuse, average, negative)
-    wanted = [subject.target(t) for t in (target if is_list(target) else [target])]
+    wanted = wanted_of(subject, target if is_list(target) else [target])
     sources, several = sources_of(photos)
     wishes = Wishes(False, False, precision_of(precision), progress, compile)
     if not several:
         (found,) = explain_batch(subject, [read_photo(sources[0])], asked, wanted, wishes)
-        one = not (is_list(target) or is_list(method) or any(recipe.apart for recipe in asked))
+        one = wanted and not (is_list(target) or is_list(method) or any(recipe.apart for recipe in asked))
         return found[0] if one else found
     places: list[list[Explanation] | FailedPhoto] = []
     for place in explanations(subject, sources, asked, wanted, wishes, batch_size):
         places.append(place)
         if progress is not None:
             progress(len(places), len(sources))
-    return in_order(places, len(asked) * len(wanted))
+    return in_order(places, len(asked) * max(1, len(wanted)))
 
 
 def explanations(
@@ -109,7 +109,8 @@ def attribute(
 ) -> Any:
     """Maps for tensors: `(n, *size)`, signed and unscaled as the method gives them, on the model's device.
 
-    inputs, arguments: what the model is called with; the first tensor holds the images and gives the size.
+    inputs, arguments: what the model is called with; the first tensor holds the images and gives the size.  A detector
+    takes a list of pictures too; where they have several sizes, a list of maps comes back.
     target: one for all images, or a list with one per image.
     method: one, or a list, which gives a dict name -> maps from the same pass, in the order of the list.  A name is the
     method's; where several share it, what they differ in follows ("grad_cam layers=layer3"), or a number: "<lambda>-2".
@@ -118,6 +119,13 @@ def attribute(
     Raises `HeatlensError`.
     """
     subject = subject_of(unwrapped(model) if isinstance(model, nn.Module) else model)
+    if isinstance(subject.usual, Box) and (listed := _pictures(inputs)):
+        if len({picture.shape for picture in listed}) > 1:
+            ask = {"method": method, "layers": layers, "fuse": fuse, "average": average, "settings": settings}
+            ask |= {"negative": negative}
+            form = {"upsample": upsample, "differentiable": differentiable, "precision": precision, "compile": compile}
+            return _one_by_one(subject, listed, target, ask | form)
+        inputs = (torch.stack(listed),)
     called = subject.shown(*_on_device(subject, inputs, arguments))
     asked = recipes(method, settings or {}, layers, fuse, average, negative)
     row = _one_each(subject, target, called.batch)
@@ -130,7 +138,24 @@ def attribute(
     if not is_list(method) and not asked[0].apart:
         return maps[0]
     by_layer = not is_list(method) and not asked[0].parts
-    return dict(zip([r.layers[0] for r in found] if by_layer else told_apart(found), maps, strict=True))
+    return dict(
+        zip([(*r.layers, r.entry.name)[0] for r in found] if by_layer else told_apart(found), maps, strict=True)
+    )
+
+
+def _pictures(inputs: Sequence[Any]) -> list[Tensor]:
+    """Pictures (channels, h, w) in a list, where a model is called with one and nothing else."""
+    given = inputs[0] if len(inputs) == 1 and is_list(inputs[0]) else []
+    return list(given) if all(isinstance(one, Tensor) and one.ndim == 3 for one in given) else []
+
+
+def _one_by_one(subject: Subject, pictures: Sequence[Tensor], target: Any, ask: dict[str, Any]) -> Any:
+    """A list of maps (h, w), or of each method or layer one."""
+    each = target if is_list(target) else [target] * len(pictures)
+    found = [attribute(subject, one[None], target=t, **ask) for one, t in zip(pictures, each, strict=True)]
+    if isinstance(found[0], dict):
+        return {key: [maps[key][0] for maps in found] for key in found[0]}
+    return [maps[0] for maps in found]
 
 
 def _one_each(subject: Subject, target: Any, images: int) -> list[Target]:
@@ -148,8 +173,15 @@ def _on_device(
     spread = {key: x for given in inputs if isinstance(given, UserDict) for key, x in given.items()}
     moved = tuple(map_tensors(subject.ready, x) for x in inputs if not isinstance(x, UserDict))
     named: dict[str, Any] = map_tensors(subject.ready, {**spread, **arguments})
-    if not any(tensor.ndim > 2 for tensor in tensors([moved, named])):
+    spatial = [tensor for tensor in tensors([moved, named]) if tensor.ndim > 2]
+    if not spatial:
         raise BadValue("no tensor of images among the inputs", "a tensor (n, channels, *size)")
+    if not any(tensor.is_floating_point() for tensor in spatial):
+        raise BadValue(
+            f"images of type {spatial[0].dtype}",
+            "floating-point numbers, scaled and normalised as the model takes them",
+            "for example (images.float() / 255 - mean) / std; heatlens.explain does so with photos",
+        )
     return moved, named
 
 

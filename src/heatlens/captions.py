@@ -23,7 +23,7 @@ def caption(
     """The target with its probability, or a title with `WORDS` filled in; and how the map was made."""
     likely, value = ("" if n is None else format(n, form) for n, form in ((probability, ".1%"), (score, ".4g")))
     where = ", ".join(recipe.layers) if len(recipe.layers) < 4 else f"{len(recipe.layers)} layers"
-    how = " · ".join([method_in_words(recipe), where, *combined(recipe)])
+    how = " · ".join(filter(None, [method_in_words(recipe), where, *combined(recipe)]))
     if title is None:
         return f"{name} · {likely}" if likely else name, how
     layers = ", ".join(map(str, recipe.layers))

@@ -13,6 +13,7 @@ from .engine.evaluating import evaluating
 from .engine.evidence import Evidence
 from .engine.inputs import Inputs
 from .engine.scene import Options, Scene, View
+from .engine.written import again_if_written
 from .errors import BadValue, NotFinite, ScoreIndifferent
 from .fusion import fused
 from .models.class_names import check_class_names
@@ -41,7 +42,8 @@ def look(
             subject.lacking.check(part.entry)
     plain = plainly(inputs, parts)
     maps = wanted(subject, plain, asked)
-    seen = _look(subject, inputs, plain, [one for each in maps for one in each.looks], targets, wishes)
+    looks = [one for each in maps for one in each.looks]
+    seen = again_if_written(subject.model, lambda: _look(subject, inputs, plain, looks, targets, wishes))
     return together(maps, seen, inputs.size)
 
 
@@ -146,7 +148,7 @@ def _map(subject: Subject, view: View, against: View | None, recipe: Recipe, ups
     size = tuple(view.scene.images.shape[2:])
     found = [
         _at(subject, view, recipe, layer) - (0 if against is None else _at(subject, against, recipe, layer))
-        for layer in recipe.layers
+        for layer in recipe.layers or ("",)
     ]
     if len(found) == 1:
         return resize_maps(found[0], size) if upsample else found[0]
@@ -168,8 +170,10 @@ def _at(subject: Subject, view: View, recipe: Recipe, layer: str) -> Maps:
 
 
 def _with_advice(error: ScoreIndifferent, subject: Subject, view: View, layer: str) -> ScoreIndifferent:
+    if not layer:
+        return error
     best = subject.default_layers(*view.scene.inputs.args, **view.scene.inputs.kwargs)
-    do = f"Use {', '.join(map(repr, best))}" if layer not in best else "Choose another target or layer"
+    do = f"Use {', '.join(map(repr, best))}" if layer not in best else error.do or "Choose another target or layer"
     return ScoreIndifferent(error.got, error.expected, do)
 
 
@@ -179,7 +183,8 @@ def _check(maps: Maps, recipe: Recipe, layer: str) -> None:
 
 
 def _not_finite(recipe: Recipe, layer: str) -> NotFinite:
-    return NotFinite(f"{recipe.entry.name} at layer {layer!r} came out as NaN or infinity", "finite activations")
+    where = f" at layer {layer!r}" if layer else ""
+    return NotFinite(f"{recipe.entry.name}{where} came out as NaN or infinity", "finite activations")
 
 
 def _speaks_of_class(target: Target) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from .engine.inputs import Inputs
+from .errors import LayoutUnclear
 from .fusion import fused
 from .models.stages import convolutions, stages
 from .models.subject import Subject
@@ -38,7 +39,8 @@ def _wanted(subject: Subject, inputs: Inputs, recipe: Recipe) -> list[Wanted]:
 
 def _each_layer(recipe: Recipe) -> list[Recipe]:
     """A recipe whose layers are not fused as one of each layer."""
-    return [replace(recipe, layers=(layer,), fuse=AUTO) for layer in recipe.layers] if recipe.apart else [recipe]
+    apart = recipe.apart and recipe.layers
+    return [replace(recipe, layers=(layer,), fuse=AUTO) for layer in recipe.layers] if apart else [recipe]
 
 
 def together(asked: Sequence[Wanted], seen: Seen, size: tuple[int, ...]) -> Seen:
@@ -68,6 +70,16 @@ def with_layers(subject: Subject, inputs: Inputs, recipe: Recipe) -> Recipe:
         return replace(recipe, layers=subject.named_layers(recipe.layers, *inputs.args, **inputs.kwargs))
     meant = {"convolutions": convolutions, "stages": stages}.get(recipe.entry.layers)
     if meant is None:
-        return replace(recipe, layers=subject.default_layers(*inputs.args, **inputs.kwargs))
+        return replace(recipe, layers=_default(subject, inputs, recipe))
     found = meant(subject.model, inputs.args, inputs.kwargs, subject.reading)
     return replace(recipe, layers=found or subject.default_layers(*inputs.args, **inputs.kwargs))
+
+
+def _default(subject: Subject, inputs: Inputs, recipe: Recipe) -> tuple[str, ...]:
+    """The default layers; none where there are none and the method looks at pictures alone."""
+    try:
+        return subject.default_layers(*inputs.args, **inputs.kwargs)
+    except LayoutUnclear:
+        if recipe.needs_layers:
+            raise
+        return ()

@@ -15,6 +15,9 @@ AUTO = "auto"
 """A fusion that is left to the method."""
 _TAIL = frozenset({"score_with", "gradients_with", "propagated"})
 _WITHOUT_TARGET = frozenset({"activations", "images", "baseline", "enlarge"})
+_AT_LAYERS = frozenset(
+    {"activations", "gradients", "class_weights", "perturbed", "score_with", "gradients_with", "curvature"}
+)
 _GRAPH = frozenset({"gradients", "curvature"})
 
 
@@ -73,6 +76,11 @@ class Recipe:
     def doubled(self) -> bool:
         """Whether its map is the target's less that of the target's opposite."""
         return self.negative and self.knows_class and not self.entry.signed and self.entry.display == "peak"
+
+    @property
+    def needs_layers(self) -> bool:
+        """Whether it cannot do without a layer that has a map."""
+        return bool(self.needs & _AT_LAYERS)
 
     @property
     def replays(self) -> bool:

@@ -68,6 +68,7 @@ class Work:
 
     def _check(self) -> None:
         """Everything that can be wrong with the request, before any photo is read."""
+        from ..answering import wanted_of
         from ..recipe import recipes
 
         self._results.check()
@@ -76,7 +77,7 @@ class Work:
         self._asked = recipes(methods_of(options), self._settings, *fused)
         self.subject = subject_from(options["model"], options)
         self.subject.named_layers(options["layers"])
-        self._wanted = [self.subject.target(target) for target in self._targets]
+        self._wanted = wanted_of(self.subject, self._targets)
 
     def _answers(self, found: list[Path]) -> "Iterator[list[Explanation] | FailedPhoto]":
         from ..ask import explanations, precision_of

@@ -6,6 +6,7 @@ from torch import Tensor
 from ..errors import ScoreIndifferent
 from ..notation import Stack
 from ..targets import Target, described
+from .written import WrittenOver, is_about_writing
 
 _SCALES = (2.0**10, 1.0, 2.0**-10)
 
@@ -14,6 +15,7 @@ def gradients(said: list[Tensor], score: Tensor, *, create_graph: bool = False) 
     """d(sum of scores)/d(said).
 
     In float16 it is scaled up on the way so that small gradients survive, or down where large ones do not.
+    `WrittenOver` where the model wrote into what that needs.
     """
     if not score.requires_grad:
         return [None] * len(said)
@@ -21,10 +23,19 @@ def gradients(said: list[Tensor], score: Tensor, *, create_graph: bool = False) 
     for scale in _SCALES if half else (1.0,):
         with torch.enable_grad():
             total = score.float().sum() * scale if half else score.sum()
-        found = torch.autograd.grad(total, said, retain_graph=True, create_graph=create_graph, allow_unused=True)
+        found = _pulled(total, said, create_graph)
         if not half or all(g is None or bool(g.isfinite().all()) for g in found):
             break
     return [g.float() / scale if half and g is not None else g for g in found]
+
+
+def _pulled(total: Tensor, said: list[Tensor], create_graph: bool) -> tuple[Tensor | None, ...]:
+    try:
+        return torch.autograd.grad(total, said, retain_graph=True, create_graph=create_graph, allow_unused=True)
+    except RuntimeError as error:
+        if is_about_writing(error):
+            raise WrittenOver from error
+        raise
 
 
 def directional(slope: Tensor, said: Tensor, along: Tensor, *, create_graph: bool) -> Tensor | None:

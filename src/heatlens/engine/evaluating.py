@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from .interrupts import Interrupts, undisturbed
+from .plainly import plainly
 
 _FREE = threading.Condition()
 _BORROWED: dict[int, tuple[int, int]] = {}
@@ -46,6 +47,7 @@ class evaluating:  # noqa: N801  (a context manager, used as a word)
         self._stack = ExitStack()
         self._stack.enter_context(torch.random.fork_rng(devices=_cuda_devices(self._model)))
         self._stack.enter_context(torch.inference_mode(False))
+        self._stack.enter_context(plainly(self._model))
         torch.set_grad_enabled(self._differentiable)
         _set_training(self._training, False)
 

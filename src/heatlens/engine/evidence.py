@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..attention import Attention
+from ..errors import LayoutUnclear
 from ..notation import Stack, over_space, resize
 from ..targets import class_logits, logits_of, score_each, with_logits
 from ..trees import Tree, several_times
@@ -19,16 +20,21 @@ from .derivatives import check_reached, directional, gradients, precise
 from .from_images import guided, modified
 from .heads import linear_head
 from .sampling import score_patches
-from .scene import View
+from .scene import Layout, View
 from .scoring import class_of, probabilities, score_pictures
 
 
 class Evidence:
-    """What is known at one layer.  Its public names are the vocabulary of the methods."""
+    """What is known at one layer, or with "" of the network without one.  Its public names are the methods' words."""
 
     def __init__(self, view: View, layer: str) -> None:
         self._view, self._scene, self._layer = view, view.scene, layer
-        self._layout = view.scene.layout(layer)
+
+    @cached_property
+    def _layout(self) -> Layout:
+        if not self._layer:
+            raise LayoutUnclear(f"{type(self._scene.model).__name__} has no layer with a map", "a layer", "layers=…")
+        return self._scene.layout(self._layer)
 
     @cached_property
     def activations(self) -> Stack:

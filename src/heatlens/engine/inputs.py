@@ -9,6 +9,7 @@ from ..errors import BadValue
 from ..targets.meaning import Meaning, read
 from ..trees import Tree, main_tensor, rows, tensors, with_tensor
 from .batching import out_of_memory
+from .written import WrittenOver, is_about_writing, keeping
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class Inputs:
         except (RuntimeError, AssertionError, ValueError, IndexError) as error:
             if isinstance(error, RuntimeError) and out_of_memory(error):
                 raise
+            if is_about_writing(error):
+                raise WrittenOver from error
             reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
             raise BadValue(
                 f"{type(model).__name__} cannot be run on an input of shape {tuple(self.given.shape)}: {reason[0]}",
@@ -80,4 +83,6 @@ class Inputs:
             ) from error
 
     def run(self, model: nn.Module) -> Tree:
-        return read(model(*self.args, **self.kwargs), self.meaning)
+        with keeping(model):
+            outputs = model(*self.args, **self.kwargs)
+        return read(outputs, self.meaning)

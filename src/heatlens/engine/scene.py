@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from ..errors import ScoreIndifferent
 from ..notation import Stack
-from ..targets import Target, described, score_each
+from ..targets import Target, score_each
 from ..targets.meaning import Meaning, read
 from ..trees import Tree, tensors
 from .capture import Captured, calls_meant, capture, find_layers
@@ -19,12 +18,14 @@ from .compiling import compiled_copy
 from .derivatives import gradients
 from .evaluating import device_of
 from .finite import check_finite
+from .indifferent import indifferent
 from .inputs import Inputs
 from .options import Options as Options
 from .replay import Recorder
 from .swift import swift_copy
 from .tail import Tail
 from .understanding import understood
+from .written import writes_like
 
 T = TypeVar("T")
 
@@ -58,7 +59,7 @@ class Scene:
     ) -> None:
         self.model, self.read_layout, self.baseline = model, read_layout, baseline
         self.options = options or Options()
-        self.modules, self._meant = find_layers(model, layers), calls_meant(model, layers)
+        self.modules, self.calls_meant = find_layers(model, layers), calls_meant(model, layers)
         self.notes: list[str] = []
         self._shown = inputs
         self._returned, self.said, self.recorders = self._look(inputs, self.options.graph, self.options.tails)
@@ -107,7 +108,7 @@ class Scene:
                 self.inputs,
                 self.outputs,
                 self.recorders[layer],
-                self._meant.get(layer),
+                self.calls_meant.get(layer),
             )
             if tail.way == "full":
                 self.notes.append(f"layer {layer!r} cannot be replayed: every variation costs a full forward pass")
@@ -129,7 +130,7 @@ class Scene:
     def swift(self) -> nn.Module:
         """A private copy of the model that answers faster, or the model itself."""
         with self.precisely():
-            copy = swift_copy(self.model, self.inputs)
+            copy = writes_like(swift_copy(self.model, self.inputs), self.model)
             if not self.options.compiled:
                 return copy
             compiled, failure = compiled_copy(self.model, copy, self.inputs)
@@ -145,12 +146,12 @@ class Scene:
         if graph and self.modules and not any(t.requires_grad for t in tensors(outputs)):
             # somewhere the model itself switched gradients off and on again: differentiate from the start
             outputs, said, recorders = self._pass(inputs, graph, tails, everywhere=True)
-        said.check(self.model, self.modules, self._meant)
+        said.check(self.model, self.modules, self.calls_meant)
         check_finite(self.model, outputs)
         return outputs, said, recorders
 
     def _pass(self, inputs: Inputs, graph: bool, tails: frozenset[str], everywhere: bool) -> _Seen:
-        recorders = {name: Recorder(self.model, self.modules[name], self._meant.get(name, 0)) for name in tails}
+        recorders = {name: Recorder(self.model, self.modules[name], self.calls_meant.get(name, 0)) for name in tails}
         with ExitStack() as stack:
             stack.enter_context(torch.set_grad_enabled(everywhere))
             stack.enter_context(self.first_precisely())
@@ -158,7 +159,7 @@ class Scene:
                 stack.enter_context(sdpa_kernel(SDPBackend.MATH))  # fused attention has no second derivative
             for recorder in recorders.values():
                 stack.enter_context(recorder.recording())
-            said = stack.enter_context(capture(self.modules, graph=graph, meant=self._meant))
+            said = stack.enter_context(capture(self.modules, graph=graph, meant=self.calls_meant))
             outputs = inputs.shown_to(self.model)
         return outputs, said, recorders
 
@@ -200,5 +201,5 @@ class View:
         found = gradients(list(said.values()), score, create_graph=create_graph)
         for name, gradient in zip(said, found, strict=True):
             if gradient is None:
-                raise ScoreIndifferent(f"the score of {described(self.targets[0])} does not depend on layer {name!r}")
+                raise indifferent(self.scene, self.targets, name, score, self.scene.calls_meant.get(name, 0))
         return dict(zip(said, found, strict=True))  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import torch
@@ -109,6 +110,8 @@ def part_of(module: nn.Module) -> Part:
 
 
 def quantised(model: nn.Module) -> bool:
-    """Whether some layer holds int8 weights of torch.ao, which are no parameters."""
+    """Whether some layer holds int8 weights of torch.ao, which are no parameters; not where it only could hold some."""
     rooms = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")
-    return any(type(module).__module__.startswith(rooms) for module in model.modules())
+    held = [module for module in model.modules() if type(module).__module__.startswith(rooms)]
+    packed = any(hasattr(module, "_packed_params") for module in held)
+    return packed or any(t.is_quantized for t in chain(model.parameters(), model.buffers()))

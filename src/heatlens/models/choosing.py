@@ -48,6 +48,8 @@ def chosen(model: nn.Module, asked: Sequence[Named], numbered: Known, stages: Kn
     """
     names = {module: name for name, module in model.named_modules()}
     own = set(names.values()) - {""}
+    uncompiled = {name.replace("_orig_mod.", ""): name for name in own if "_orig_mod." in name}
+    asked = [uncompiled.get(one, one) if isinstance(one, str) else one for one in asked]
     found: list[str] = []
     for one in (_dotted(one, model) if isinstance(one, str) else one for one in asked):
         if isinstance(one, nn.Module):

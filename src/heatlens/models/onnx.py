@@ -20,6 +20,7 @@ from ..trees import Tree, close
 from .building import first_line
 from .lacking import LAYERS, Lacking
 from .layouts import Reading
+from .numbers import for_channels
 from .onnx_graph import before_activation, for_any_batch, input_shape, metadata, patch_of, read_graph
 from .onnx_to_torch import converted
 from .subject import Subject
@@ -136,9 +137,7 @@ def _preprocessing(said: dict[str, Any], channels: int, size: tuple[int, ...]) -
 
 
 def _per_channel(value: Any, channels: int) -> tuple[float, ...]:
-    """One number for each; for one channel the mean of several."""
-    numbers = tuple(map(float, value)) if isinstance(value, list | tuple) else (float(value),)
-    return numbers * channels if len(numbers) == 1 else numbers if channels > 1 else (sum(numbers) / len(numbers),)
+    return for_channels(tuple(map(float, value)) if isinstance(value, list | tuple) else (float(value),), channels)
 
 
 def _classes(said: dict[str, Any]) -> Classes:

@@ -18,11 +18,13 @@ from . import transformers as _transformers
 from .building import first_line
 from .checkpoints import load_state
 from .class_names import check_at_once
+from .grey import in_grey
 from .name_files import read_class_file
 from .overrides import OVERRIDES
 from .plain import plain, unwrapped
 from .quantised import with_what_it_lacks
 from .subject import Subject
+from .torchvision_tasks import detector, is_detector
 
 _FILES = (".safetensors", ".pt", ".pth", ".tar", ".bin", ".ckpt")
 """How files of weights end."""
@@ -67,7 +69,7 @@ def load(
         if not Path(named).expanduser().is_file():
             raise BadValue(f"classes={str(named)!r}: there is no such file", "a list of names, or a file of them")
         overrides["classes"] = read_class_file(named)
-    subject = _with_as_many(model, weights, options, overrides.get("classes"))
+    subject = in_grey(_with_as_many(model, weights, options, overrides.get("classes")))
     if overrides:
         subject = subject.overridden(**overrides)
     subject = subject if device is None else subject.to(device)
@@ -137,7 +139,7 @@ def _module(model: nn.Module) -> Subject:
         return _timm.from_module(model)
     if _mmpretrain.made_here(model):
         return _mmpretrain.from_module(model)
-    return plain(model)
+    return detector(model) if is_detector(model) else plain(model)
 
 
 def _named(name: str, weights: Any, options: dict[str, Any]) -> Subject:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from functools import partial
 from math import prod
 
 import torch
@@ -11,8 +12,9 @@ from torch import nn
 from ..engine.inputs import Inputs
 from ..engine.scene import Options, Scene
 from ..engine.survey import Found
+from ..engine.written import WrittenOver, again_if_written
 from ..errors import EvidenceMissing, LayoutUnclear
-from ..targets import Anything, Logit, Target, scores_in, settle
+from ..targets import Anything, Logit, Target, are_detections, detections, scores_in, settle
 from ..trees import Tree, close, main_tensor, rows
 from .layouts import Reading, Tokens
 from .spaces import layout_of, space_of
@@ -32,7 +34,8 @@ def recommend(model: nn.Module, inputs: Inputs, reading: Reading, found: list[Fo
         return candidates[0].name
     for start in range(0, len(candidates), _TRIED_AT_ONCE):
         names = [_last_call(found) for found in candidates[start : start + _TRIED_AT_ONCE]]
-        if (reached := _last_reached(model, inputs, reading, names)) is not None:
+        reached = again_if_written(model, partial(_last_reached, model, inputs, reading, names))
+        if reached is not None:
             return reached.partition("@")[0]
     return None if tokens else candidates[0].name
 
@@ -103,9 +106,12 @@ def _last_reached(model: nn.Module, inputs: Inputs, reading: Reading, names: lis
     asked: dict[int, Target] = {1: Logit(), 2: Logit(), 3: Anything()}
     scores = scores_in(scene.outputs)
     usual = Anything() if scores is None else asked.get(scores.ndim, _everywhere)
+    usual = _all_detections if are_detections(scene.outputs) else usual
     targets = [settle(usual, rows(scene.outputs, inputs.batch, i, 1)) for i in range(inputs.batch)]
     try:
         gradients = scene.under(targets).reached()
+    except WrittenOver:
+        raise
     except EvidenceMissing:
         gradients = {}
     if not gradients:
@@ -128,6 +134,10 @@ def _last_felt(model: nn.Module, inputs: Inputs, reading: Reading, names: list[s
         if not close(scene.tail(name)(silent, 0), scene.outputs, tolerance=1e-2):  # more than what int8 rounds
             return name
     return None
+
+
+def _all_detections(outputs: Tree) -> torch.Tensor:
+    return torch.stack([found["scores"].sum() for found in detections(outputs)])
 
 
 def _everywhere(outputs: Tree) -> torch.Tensor:

@@ -8,7 +8,9 @@ from torch import nn
 from ..engine.axes import found_axes
 from ..engine.evaluating import evaluating
 from ..engine.inputs import Inputs
+from ..engine.plainly import ordinary
 from ..errors import BadValue
+from ..trees import map_tensors
 from .layouts import Reading
 
 
@@ -16,6 +18,7 @@ def read_inputs(
     model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], reading: Reading, classes: int = 0
 ) -> Inputs:
     """The inputs of a model with so many named classes."""
+    args, kwargs = map_tensors(ordinary, (args, kwargs))
     inputs = Inputs(args, kwargs, replace(reading.outputs, classes=classes))
     declared = None if reading.axes is None else _channels(reading.axes, inputs)
     with evaluating(model):

@@ -167,7 +167,7 @@ class Subject:
         given = {key: value for key, value in overrides.items() if value is not None}
         if "classes" in given and self.reader is not None:
             return self.reader.classifying(self, named_classes(given.pop("classes"))).overridden(**given)
-        shown = preprocessing_said(given)
+        shown = preprocessing_said(given, self.preprocessing)
         return replace(
             self,
             preprocessing=replace(self.preprocessing, **shown),

@@ -36,6 +36,16 @@ def _classifier(subject: Subject, transforms: Any) -> Subject:
     return replace(subject, preprocessing=shown, reading=Reading(patch=patch_stride(subject.model)))
 
 
+def is_detector(model: Any) -> bool:
+    """Whether a module is one of torchvision's detectors, or derived from one."""
+    return any(kind.__module__.startswith("torchvision.models.detection") for kind in type(model).__mro__)
+
+
+def detector(model: nn.Module) -> Subject:
+    """A detector that somebody built."""
+    return _detector(Subject(type(model).__name__, model), None)
+
+
 def _detector(subject: Subject, transforms: Any) -> Subject:
     """It resizes, normalises and pads by itself, so it is given the photo's own pixels in [0, 1]."""
     inside: Any = subject.model.transform
@@ -78,7 +88,12 @@ def _video(subject: Subject, transforms: Any) -> Subject:
 
 
 def _pyramid(backbone: Any) -> tuple[str, ...]:
-    """The levels that a detector reads its boxes off, fine to coarse; not SSD's last, which is a single place."""
+    """The levels that a detector reads its boxes off, fine to coarse; not SSD's last, which is a single place.
+
+    Of a backbone of one's own none are known.
+    """
+    if not hasattr(backbone, "fpn") and not (hasattr(backbone, "features") and hasattr(backbone, "extra")):
+        return ()
     if hasattr(backbone, "fpn"):
         levels = [f"fpn.layer_blocks.{i}" for i in range(len(backbone.fpn.layer_blocks))]
         levels += [f"fpn.extra_blocks.{name}" for name, _ in backbone.fpn.extra_blocks.named_children()]

@@ -6,7 +6,7 @@ from ..errors import BadValue
 from ..trees import Tree
 from .classes import Logit, Negative, Sum
 from .dense import Region
-from .detections import are_detections
+from .detections import Box, are_detections
 from .outputs import Reads, scores_in
 
 _PREDICTED = (
@@ -17,11 +17,11 @@ _PREDICTED = (
 def fitting(target: Any, outputs: Tree, dimensions: int) -> tuple[Any, list[str]]:
     """The target for outputs of images with so many dimensions of space, and what a person should know of it.
 
-    The prediction of a network that answers place by place is the region of what it predicts.  A region of outputs
-    that are no picture is a `BadValue`.
+    The prediction of a network that answers place by place is the region of what it predicts, that of a detector its
+    strongest detection.  A region of outputs that are no picture is a `BadValue`.
     """
     if not isinstance(target, Reads) or are_detections(outputs):
-        return target, []
+        return (Box() if target == Logit() else target), []
     if target == Logit() and (scores := scores_in(outputs)) is not None and scores.ndim == dimensions + 2:
         return Region(), [_PREDICTED]
     if _is_region(target) and (scores := scores_in(outputs)) is not None and scores.ndim not in (2, dimensions + 2):
