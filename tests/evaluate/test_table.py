@@ -15,6 +15,7 @@ from PIL import Image
 from heatlens.errors import BadValue
 from heatlens.evaluate import Summary, as_csv, as_markdown, as_text, export, read_rows, summarise, write_curves
 from heatlens.evaluate.rows import PARTS, Row, write_part
+from heatlens.evaluate.table import best
 from heatlens.images import save_json
 from heatlens.measuring import find_criterion
 
@@ -107,9 +108,29 @@ def test_as_markdown_and_text(folder: Path) -> None:
         "| --- | --- | --- | --- | --- |",
         "| bad, worse | 0.250 (0.250–0.250) | – | 6 | 0 |",
     ]
-    assert "| good | **0.750 (0.250–1.000)** | – | 4 | 1 |" in text  # the centre is no contender
-    assert "0.750 (0.250–1.000)*" in as_text(found)
-    assert "0.875 (0.875–0.875)*" not in as_text(found)
+    assert "**" not in text  # the centre, 0.875, beats them all, and is no contender
+    assert "*" not in as_text(found)
+    without = [summary for summary in found if summary.recipe != "centre"]
+    assert "| good | **0.750 (0.250–1.000)** | – | 4 | 1 |" in as_markdown(without)
+    assert "0.750 (0.250–1.000)*" in as_text(without)
+
+
+@pytest.mark.parametrize(
+    ("better", "values", "starred"),
+    [
+        ("higher", {"centre": 0.5, "a": 0.6, "b": 0.7}, {"b"}),
+        ("higher", {"a": 0.4, "centre": 0.5, "b": 0.3}, set()),
+        ("higher", {"a": 0.5, "centre": 0.5}, set()),
+        ("higher", {"centre": 0.5, "a": 0.5}, set()),
+        ("lower", {"centre": 0.5, "a": 0.4, "b": 0.6}, {"a"}),
+        ("lower", {"centre": 0.1, "a": 0.4}, set()),
+        ("lower", {"centre": nan, "a": 0.4}, {"a"}),
+        ("neither", {"a": 0.4}, set()),
+    ],
+)
+def test_a_star_is_for_what_beats_the_centre(better: Any, values: dict[str, float], starred: set[str]) -> None:
+    rows = [Summary("m", recipe, "metric", "all", value, nan, nan, 3, 0, better) for recipe, value in values.items()]
+    assert {one.recipe for one in best(rows)} == starred
 
 
 def test_a_metric_that_is_no_mean(tmp_path: Path) -> None:

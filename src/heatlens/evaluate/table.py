@@ -194,13 +194,19 @@ def _over_classes(whole: Summary, own: list[Summary]) -> Summary:
 
 
 def best(summaries: list[Summary]) -> set[Summary]:
-    """The best recipe of every model and metric, the centre left out; none where no direction is better."""
+    """The best recipe of every model and metric, if it beats the centre; none where no direction is better."""
     found: dict[tuple[str, str, int | str], Summary] = {}
     for one in summaries:
-        if one.better == "neither" or one.recipe == "centre" or isnan(one.value):
+        if one.better == "neither" or isnan(one.value):
             continue
-        sign = 1 if one.better == "higher" else -1
         key = (one.model, one.metric, one.about)
-        if key not in found or sign * one.value > sign * found[key].value:
+        if key not in found or _better(one, found[key]):
             found[key] = one
-    return set(found.values())
+    return {one for one in found.values() if one.recipe != "centre"}
+
+
+def _better(one: Summary, other: Summary) -> bool:
+    """Whether it is, or as good as the centre and therefore no better than it."""
+    sign = 1 if one.better == "higher" else -1
+    tied = one.value == other.value and one.recipe == "centre"
+    return sign * one.value > sign * other.value or tied
