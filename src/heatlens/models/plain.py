@@ -1,17 +1,24 @@
 """Any `nn.Module`, in eval mode or not, wrapped or not."""
 
+from dataclasses import replace
+from typing import Any
+
 from torch import nn
 
+from ..images import Preprocessing
+from ..targets import classes_of
 from .layouts import Reading
 from .subject import Subject
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """The network inside `torch.compile`, `DataParallel` or DDP; hooks belong there."""
+    """The network inside `torch.compile`, `DataParallel`, DDP, or what trains it (Ultralytics' YOLO)."""
     while True:
         inner = getattr(model, "_orig_mod", None)
         if inner is None and isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
             inner = model.module
+        if inner is None and _has_kind(model, "ultralytics.engine.model"):
+            inner = getattr(model, "model", None)
         if not isinstance(inner, nn.Module):
             return model
         model = inner
@@ -20,12 +27,29 @@ def unwrapped(model: nn.Module) -> nn.Module:
 def plain(model: nn.Module, name: str = "") -> Subject:
     """A subject with nothing declared: ImageNet preprocessing is assumed, and said so."""
     model = unwrapped(model)
-    return Subject(
+    subject = Subject(
         name or type(model).__name__,
         model,
         reading=Reading(patch=patch_stride(model), measured=True),
         assumed=("preprocessing: 224x224, ImageNet mean and std",),
     )
+    if _has_kind(model, "ultralytics.nn.tasks") and isinstance(getattr(model, "names", None), dict):
+        return _of_ultralytics(subject, model.names)
+    return subject
+
+
+def _of_ultralytics(subject: Subject, names: Any) -> Subject:
+    """Shown pixels from 0 to 1, as its own predictors show them; its classifiers' classes have names."""
+    shown = Preprocessing(mean=(0.0,) * 3, std=(1.0,) * 3)
+    classifies = "Classification" in type(subject.model).__name__
+    classes = classes_of(names) if classifies else subject.classes
+    return replace(
+        subject, preprocessing=shown, classes=classes, assumed=("preprocessing: 224x224, pixels from 0 to 1",)
+    )
+
+
+def _has_kind(model: nn.Module, room: str) -> bool:
+    return any(kind.__module__ == room for kind in type(model).__mro__)
 
 
 def patch_stride(model: nn.Module) -> tuple[int, ...] | None:
