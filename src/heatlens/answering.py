@@ -11,19 +11,24 @@ from torch import Tensor
 from .cropping import around
 from .engine.evaluating import evaluating
 from .explanation import Explanation
-from .images import Photo
+from .images import Photo, Volume
 from .look import look
 from .models import Subject
 from .notation import resize_maps
 from .recipe import Recipe
 from .seen import Seen, Wishes
 from .targets import Box, ClassTarget, Target, detections
+from .volume_explanation import VolumeExplanation
 
 _LIKELY, _MOST = 0.5, 5
 
 
 def explain_batch(
-    subject: Subject, photos: Sequence[Photo], asked: Sequence[Recipe], wanted: Sequence[Target], wishes: Wishes
+    subject: Subject,
+    photos: Sequence[Photo | Volume],
+    asked: Sequence[Recipe],
+    wanted: Sequence[Target],
+    wishes: Wishes,
 ) -> list[list[Explanation]]:
     """Of each photo its explanations, by recipe, then target; a recipe that is not fused is several.
 
@@ -54,7 +59,7 @@ def wanted_of(subject: Subject, given: Sequence[Any]) -> list[Target]:
     return [subject.target(target) for target in given]
 
 
-def _found_in(subject: Subject, photo: Photo) -> list[Target]:
+def _found_in(subject: Subject, photo: Photo | Volume) -> list[Target]:
     """The strongest detections: those that are likelier than not, at most five, at least one."""
     with evaluating(subject.model):
         outputs = subject.shown((subject.ready(subject.prepare(photo)[0]),)).shown_to(subject.model)
@@ -62,10 +67,11 @@ def _found_in(subject: Subject, photo: Photo) -> list[Target]:
     return [Box(rank=rank) for rank in range(min(max(likely, 1), _MOST))]
 
 
-def _explanation(subject: Subject, photo: Photo, placement: Any, seen: Seen, r: int, t: int, i: int) -> Explanation:
+def _explanation(subject: Subject, photo: Any, placement: Any, seen: Seen, r: int, t: int, i: int) -> Explanation:
     recipe, target = seen.recipes[r], seen.targets[t][i]
-    raw = np.ascontiguousarray(_picture(seen.maps[r][t][i]).float().cpu().numpy())
-    return Explanation(
+    volume = isinstance(photo, Volume)
+    raw = np.ascontiguousarray(_picture(seen.maps[r][t][i], 3 if volume else 2).float().cpu().numpy())
+    return (VolumeExplanation if volume else Explanation)(
         photo=photo,
         model=subject.name,
         recipe=recipe,
@@ -87,9 +93,9 @@ def _number(score: Tensor) -> float | None:
     return None if isnan(found) else found
 
 
-def _picture(one: Tensor) -> Tensor:
-    if one.ndim != 2:
-        resize_maps(one[None], (0, 0))  # says what it is
+def _picture(one: Tensor, dimensions: int) -> Tensor:
+    if one.ndim != dimensions:
+        resize_maps(one[None], (0,) * dimensions)  # says what it is
     return one
 
 

@@ -14,7 +14,7 @@ from .engine.batching import Progress, takes_one
 from .errors import BadValue
 from .explanation import Explanation
 from .fusion import Fusion
-from .images import read_photo, sources_of
+from .images import sources_of
 from .look import look
 from .models import Named, Subject, subject_of
 from .models.plain import unwrapped
@@ -64,7 +64,7 @@ def explain(
     sources, several = sources_of(photos)
     wishes = Wishes(False, False, precision_of(precision), progress, compile)
     if not several:
-        (found,) = explain_batch(subject, [read_photo(sources[0])], asked, wanted, wishes)
+        (found,) = explain_batch(subject, [subject.read(sources[0])], asked, wanted, wishes)
         one = wanted and not (is_list(target) or is_list(method) or any(recipe.apart for recipe in asked))
         return found[0] if one else found
     places: list[list[Explanation] | FailedPhoto] = []
@@ -88,7 +88,8 @@ def explanations(
         raise BadValue(f"batch_size={batch_size}", "at least 1")
     joint = any(recipe.entry.joint for recipe in asked)
     size = 1 if takes_one(subject.model) else max(1, len(sources)) if joint else batch_size
-    return answered(sources, size, lambda photos: explain_batch(subject, [*photos.values()], asked, wanted, wishes))
+    answer = lambda photos: explain_batch(subject, [*photos.values()], asked, wanted, wishes)  # noqa: E731
+    return answered(sources, size, answer, subject.read)
 
 
 def attribute(

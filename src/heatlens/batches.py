@@ -38,7 +38,9 @@ class FailedPhoto:
         return f"FailedPhoto({_named(self.photo)}: {self.error})"
 
 
-def answered(sources: Sequence[Any], size: int, answer: Answer[T]) -> Iterator[T | FailedPhoto]:
+def answered(
+    sources: Sequence[Any], size: int, answer: Answer[T], read: Callable[[Any], Any] = read_photo
+) -> Iterator[T | FailedPhoto]:
     """What is answered of each photo, in their order, or why nothing is; a batch that fails is tried photo by photo.
 
     An error that all photos have in common is not theirs, and is raised: that of the request, or of the model.
@@ -46,7 +48,7 @@ def answered(sources: Sequence[Any], size: int, answer: Answer[T]) -> Iterator[T
     doubt = _Doubt()
     held: list[T | FailedPhoto] = []
     for start in range(0, len(sources), size):
-        held += _batch(dict(enumerate(sources[start : start + size], start)), answer, doubt)
+        held += _batch(dict(enumerate(sources[start : start + size], start)), answer, doubt, read)
         if doubt.answered:
             yield from held
             held = []
@@ -86,9 +88,11 @@ class _Doubt:
             raise self._first
 
 
-def _batch(sources: dict[int, Any], answer: Answer[T], doubt: _Doubt) -> list[T | FailedPhoto]:
-    read = {place: _read(source) for place, source in sources.items()}
-    photos = {place: photo for place, photo in read.items() if isinstance(photo, Photo)}
+def _batch(
+    sources: dict[int, Any], answer: Answer[T], doubt: _Doubt, reading: Callable[[Any], Any]
+) -> list[T | FailedPhoto]:
+    read = {place: _read(source, reading) for place, source in sources.items()}
+    photos = {place: photo for place, photo in read.items() if not isinstance(photo, FailedPhoto)}
     found = _answers(photos, answer, lambda place, error: doubt.failed(sources[place], error))
     doubt.answered |= any(not isinstance(one, FailedPhoto) for one in found.values())
     unread = {place: one for place, one in read.items() if isinstance(one, FailedPhoto)}
@@ -110,9 +114,9 @@ def _answers(
         return {place: one for each in alone for place, one in each.items()}
 
 
-def _read(source: Any) -> Photo | FailedPhoto:
+def _read(source: Any, reading: Callable[[Any], Any]) -> Any:
     try:
-        return read_photo(source)
+        return reading(source)
     except HeatlensError as error:
         return FailedPhoto(source, error)
 

@@ -12,6 +12,7 @@ _EXTRA = {
     "cv2": "grabcut",
     "pyarrow": "evaluate",
     "pycocotools": "coco",
+    "nibabel": "volumes",
 }
 
 

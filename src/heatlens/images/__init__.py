@@ -28,6 +28,9 @@ from .own import made_here as made_here
 from .placement import highest as highest
 from .read import Photo as Photo
 from .read import read_photo as read_photo
+from .volume import Volume as Volume
+from .volume import check_axis as check_axis
+from .volume import read_volume as read_volume
 from .write import save_array as save_array
 from .write import save_image as save_image
 from .write import save_json as save_json

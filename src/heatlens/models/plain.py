@@ -9,6 +9,7 @@ from ..images import Preprocessing
 from ..targets import classes_of
 from .layouts import Reading
 from .subject import Subject
+from .volumes import ASSUMED, volumes_of
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -27,11 +28,13 @@ def unwrapped(model: nn.Module) -> nn.Module:
 def plain(model: nn.Module, name: str = "") -> Subject:
     """A subject with nothing declared: ImageNet preprocessing is assumed, and said so."""
     model = unwrapped(model)
+    volumes = volumes_of(model)
     subject = Subject(
         name or type(model).__name__,
         model,
         reading=Reading(patch=patch_stride(model), measured=True),
-        assumed=("preprocessing: 224x224, ImageNet mean and std",),
+        volumes=volumes,
+        assumed=(ASSUMED if volumes else "preprocessing: 224x224, ImageNet mean and std",),
     )
     if _has_kind(model, "ultralytics.nn.tasks") and isinstance(getattr(model, "names", None), dict):
         return _of_ultralytics(subject, model.names)

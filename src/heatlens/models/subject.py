@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..engine.evaluating import device_of, dtype_of
 from ..engine.inputs import Inputs
 from ..errors import BadValue, unknown
-from ..images import Photo, Placement, Preprocessing, prepare
+from ..images import Photo, Placement, Preprocessing, Volume, prepare, read_photo, read_volume
 from ..images.geometry import black
 from ..targets import Classes, ClassTarget, Logit, Target, named_classes, parse_target
 from .choosing import Named, chosen, needs_no_pass, several
@@ -21,6 +21,10 @@ from .likeness import Reader, likeness
 from .overrides import OVERRIDES, preprocessing_said, reading_said
 from .shown import read_inputs
 from .stages import blocks
+from .volumes import Intensities, channels_of, intensities_said, shown_volume
+
+_BLANK = 48
+"""Each side of a volume of noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +50,8 @@ class Subject:
     """Whether it takes photos of any proportions, at their own size or with `shorter_side` alone decided."""
     frames: int | None = None
     """Of the clips that it looks at; None: it looks at photos."""
+    volumes: Intensities | None = None
+    """How it is shown volumes; None: it looks at photos or clips."""
     reader: Reader | None = None
     """What turns texts into embeddings, for models that read."""
     _found: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
@@ -109,6 +115,10 @@ class Subject:
 
     def blank(self) -> Tensor:
         """An input of noise, to find out how the network is built."""
+        if self.volumes is not None:
+            size = self.volumes.size or (_BLANK,) * 3
+            noise = torch.randn(1, channels_of(self.model), *size, generator=torch.Generator().manual_seed(0))
+            return self.ready(noise.float())
         channels = len(self.preprocessing.mean)
         space = (*(() if self.frames is None else (self.frames,)), *self.preprocessing.size)
         noise = torch.randn(1, channels, *space, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
@@ -122,8 +132,15 @@ class Subject:
             return images.pin_memory().to(device, kind, non_blocking=True)  # the copy runs beside the next photo's work
         return images.to(device, kind)
 
-    def prepare(self, photo: Photo) -> tuple[Tensor, Placement]:
+    def read(self, source: Any) -> Photo | Volume:
+        """What the model looks at, from whatever can be read as it."""
+        return read_photo(source) if self.volumes is None else read_volume(source)
+
+    def prepare(self, photo: Photo | Volume) -> tuple[Tensor, Placement]:
         """A photo as the model sees it (1, channels, h, w), and where that lies on the photo."""
+        if isinstance(photo, Volume):
+            how = Intensities() if self.volumes is None else self.volumes
+            return shown_volume(photo, how, self.model), Placement.identity((1, 1))
         if self.frames is not None:
             raise BadValue(
                 f"a photo for {self.name}, which looks at clips",
@@ -167,14 +184,16 @@ class Subject:
         given = {key: value for key, value in overrides.items() if value is not None}
         if "classes" in given and self.reader is not None:
             return self.reader.classifying(self, named_classes(given.pop("classes"))).overridden(**given)
-        shown = preprocessing_said(given, self.preprocessing)
+        volumes = None if self.volumes is None else intensities_said(given, self.volumes)
+        shown = {} if volumes else preprocessing_said(given, self.preprocessing)
         return replace(
             self,
             preprocessing=replace(self.preprocessing, **shown),
             reading=replace(self.reading, **reading_said(given, self.reading)),
             classes=named_classes(given["classes"]) if "classes" in given else self.classes,
             layers=several(given.get("layers", self.layers)),
-            assumed=() if shown else self.assumed,
+            volumes=volumes,
+            assumed=() if shown or volumes != self.volumes else self.assumed,
             any_size=self.any_size and not {"size", "resize"} & shown.keys(),
             _found={},
             _calls={},
