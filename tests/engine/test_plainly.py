@@ -278,3 +278,35 @@ def test_float_networks_with_room_for_int8() -> None:
     for method in ("grad_cam", "ablation_cam"):
         found, expected = (heatlens.attribute(m, images, target=1, method=method) for m in (model, twin))
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-6)
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv1d(3, 6, 3, padding=1)
+        self.rnn = nn.LSTM(6, 8, batch_first=True)
+        self.fc = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores: Tensor = self.fc(self.rnn(self.conv(x).transpose(1, 2))[0].mean(1))
+        return scores
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_recurrent_layers_on_cuda_have_a_backward_pass() -> None:
+    model, series = Recurrent().eval(), torch.rand(2, 3, 20)
+    expected = heatlens.attribute(model, series, target=1, layers="conv")
+    found = heatlens.attribute(model.cuda(), series, target=1, layers="conv")
+    torch.testing.assert_close(found.cpu(), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_cudnn_is_off_for_recurrent_layers_on_cuda_and_on_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no GPU: what would be done on one."""
+    seen: list[bool] = []
+    monkeypatch.setattr("heatlens.engine.plainly.on_cuda", lambda module: True)
+    for model, off in ((Recurrent().eval(), True), (PLAIN, False)):
+        with evaluating(model):
+            seen.append(torch.backends.cudnn.enabled is not off)
+        seen.append(torch.backends.cudnn.enabled)
+    assert seen == [True] * 4

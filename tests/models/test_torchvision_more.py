@@ -54,7 +54,8 @@ def test_detectors_are_explained_by_their_strongest_detection(name: str) -> None
     photo = Image.fromarray((IMAGES[0].permute(1, 2, 0) * 255).byte().numpy())
     with torch.no_grad():
         score = float(subject.model(list(subject.prepare(heatlens.images.read_photo(photo))[0]))[0]["scores"].max())
-    found = heatlens.explain(subject, photo)
+    found, *others = heatlens.explain(subject, photo)
+    assert [e.target.rank for e in others] == list(range(1, 1 + len(others)))
     assert isinstance(found.target, Box)
     assert found.predictions == ()
     assert found.map.shape == (96, 130)
@@ -129,7 +130,7 @@ def test_photos_of_their_own_sizes_go_together() -> None:
     photos = [
         np.random.default_rng(n).integers(0, 255, size, np.uint8) for n, size in enumerate([(60, 90, 3), (80, 50, 3)])
     ]
-    found = heatlens.explain(subject, photos)
+    found = heatlens.explain(subject, photos, target="box:#1")
     assert [e.map.shape for e in found] == [(60, 90), (80, 50)]
 
 

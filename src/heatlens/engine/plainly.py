@@ -21,7 +21,7 @@ def plainly(model: nn.Module) -> Iterator[None]:
     with ExitStack() as stack:
         if any(is_compiled(module) for module in model.modules()):
             stack.enter_context(torch.compiler.set_stance("force_eager"))
-        if any(isinstance(m, nn.RNNBase) and next(m.parameters()).is_cuda for m in model.modules()):
+        if any(isinstance(m, nn.RNNBase) and on_cuda(m) for m in model.modules()):
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         if any(t.is_inference() for t in chain(model.parameters(), model.buffers())):
             stack.enter_context(_copied(model))
@@ -32,6 +32,11 @@ def plainly(model: nn.Module) -> Iterator[None]:
 def is_compiled(module: nn.Module) -> bool:
     """Whether `torch.compile` made it, or `module.compile()` was called."""
     return hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None
+
+
+def on_cuda(module: nn.Module) -> bool:
+    """Whether its weights are on a GPU of NVIDIA, whose cuDNN runs it."""
+    return any(weights.is_cuda for weights in module.parameters())
 
 
 def ordinary(tensor: Tensor) -> Tensor:
