@@ -131,9 +131,11 @@ def _favoured(
     G_x = dz~/dx . G z / z~.
     """
     z = func(x, weight, bias, *args, **kw)
+    beside = None if bias is None else bias.clamp(min=0)
     up, down = torch.where(x > 0, x, 0), torch.where(x > 0, 0, x)
-    positive = func(up, weight.clamp(min=0), None if bias is None else bias.clamp(min=0), *args, **kw)
-    positive = positive + func(down, weight.clamp(max=0), None, *args, **kw)
+    positive = func(up, weight.clamp(min=0), beside, *args, **kw)
+    if bool(down.any()):  # a third of the work, which nothing behind a rectifier needs
+        positive = positive + func(down, weight.clamp(max=0), None, *args, **kw)
     favoured = z + gamma * torch.where(z > 0, positive, z - positive)
     return as_if(z, favoured * ratio(z, favoured).detach())
 
