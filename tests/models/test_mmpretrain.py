@@ -108,6 +108,13 @@ def test_prefix_tokens_are_what_the_backbone_declares(subjects: dict[str, heatle
     assert found == [None, None, 1, 0, 1]
 
 
+def test_a_layer_of_as_many_channels_as_classes_is_not_the_scores() -> None:
+    options = {"model.head.num_classes": 512}
+    subject = heatlens.load("mmpretrain/resnet18_8xb32_in1k", "none", cfg_options=options)
+    assert subject.model.head.fc.out_features == 512
+    assert subject.default_layers() == ("backbone",)  # what its layer4 gives
+
+
 def test_a_built_module_is_recognised(subjects: dict[str, heatlens.Subject]) -> None:
     subject = subjects["resnet50_8xb32_in1k"]
     given = heatlens.load(subject.model)
