@@ -28,6 +28,7 @@ UNSTEADY = {
 """The methods that their own definition makes unsteady, wherever they are used; each explanation says so."""
 UNSTEADY_BEFORE_ATTENTION = {
     "full_grad": "reads slopes at the image, which a transformer itself changes with the least noise",
+    "xgrad_cam": "weighs signed channels by small differences",
     "odam": "mixes the slopes of neighbouring tokens, which are little alike",
 }
 """Those that are unsteady in transformers."""

@@ -56,8 +56,10 @@ def mixed_slopes(looked: Looked, settings: Settings) -> str:
 
 def vanishing_sum(looked: Looked, settings: Settings) -> str:
     """A division by a channel's sum."""
-    if settings["absolute"] or not looked.signed:
+    if not looked.signed:
         return ""
+    if settings["absolute"]:
+        return "where activations have both signs, weights are small differences; grad_cam is steadier"
     return "a channel's sum may be next to nothing where activations have both signs; absolute=yes is bounded"
 
 

@@ -95,9 +95,7 @@ def test_every_row_runs(page: Path, desk: Path) -> None:
     assert not failed, "\n".join(failed)
 
 
-@pytest.mark.parametrize(
-    ("page", "least"), [(PAGES[0], 80), (PAGES[1], 14)], ids=["coming-from", "from-vis_cam"]
-)
+@pytest.mark.parametrize(("page", "least"), [(PAGES[0], 80), (PAGES[1], 14)], ids=["coming-from", "from-vis_cam"])
 def test_every_row_has_something_to_run(page: Path, least: int) -> None:
     found = rows(page)
     assert len(found) >= least
