@@ -2,7 +2,7 @@
 
 | operation | its derivative |
 | --- | --- |
-| dense layer, convolution | the plain one, or gamma's (`_dense`) |
+| dense layer, convolution | the plain one, or gamma's (`_favoured`) |
 | sum, mean, pooling, batch norm, reshaping, softmax | the plain one |
 | f(x) with f(0) = 0: GELU, SiLU, tanh, ELU, ReLU | f(x) / x |
 | f(x) with f(0) != 0: sigmoid, exp | the plain one |
