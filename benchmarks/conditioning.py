@@ -3,7 +3,7 @@
     python -m benchmarks.conditioning            measures all three and writes docs/conditioning.md
 
 Noise has a standard deviation of a thousandth of the photos' range.  What half precision costs is kept in
-`src/heatlens/data/half_precision.json`, from which explanations in half precision say it.
+`src/heatlens/asking/half_precision.json`, from which explanations in half precision say it.
 """
 
 import csv
@@ -20,17 +20,17 @@ from torch import Tensor
 from tqdm import tqdm
 
 import heatlens
-from heatlens.errors import HeatlensError
 from heatlens.images import read_photo
-from heatlens.notation import centred_places, decided, principal, resize_maps, strength, unit_scale
-from heatlens.registry import METHODS
+from heatlens.methods.contents import METHODS
+from heatlens.words.errors import HeatlensError
+from heatlens.words.notation import centred_places, decided, principal, resize_maps, strength, unit_scale
 
 from .networks import data_folder, networks
 
 heatlens.methods()  # fills the registry
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "conditioning.md"
-HALVES = ROOT / "src" / "heatlens" / "data" / "half_precision.json"
+HALVES = ROOT / "src" / "heatlens" / "asking" / "half_precision.json"
 MEASURED = Path(__file__).parent / "conditioning.json"
 NOISE, LAW = 1e-3, 0.98
 PHOTOS = ["photos/both_dog_cat.png", "ilsvrc_val/ILSVRC2012_val_00000965.JPEG"]

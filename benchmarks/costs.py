@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from heatlens import Subject
-from heatlens.errors import HeatlensError
 from heatlens.evaluate import Item, ModelRequest
 from heatlens.images import read_photo
-from heatlens.judge import measured
-from heatlens.measuring import find_criterion
-from heatlens.recipe import recipes
+from heatlens.measuring.measure import measured
+from heatlens.metrics.criterion import find_criterion
+from heatlens.recipes.recipe import recipes
+from heatlens.words.errors import HeatlensError
 
 KEPT = Path(__file__).parent / "costs.json"
 _CHEAP = "complexity"

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 import heatlens
 from heatlens.evaluate import open_dataset
-from heatlens.evaluate.dataset import class_index
+from heatlens.evaluate.datasets.dataset import class_index
+from heatlens.images.regions import overlap
 from heatlens.localize import LEAST_PROBABLE, USUAL
-from heatlens.regions import overlap
 
 from .networks import data_folder, networks
 

@@ -5,11 +5,11 @@ from torch import Tensor, nn
 from torchvision.models import resnet50
 
 import heatlens
-from heatlens.engine.evaluating import evaluating
-from heatlens.engine.evidence import Evidence
-from heatlens.engine.inputs import Inputs
-from heatlens.engine.scene import Options, Scene
-from heatlens.models.layouts import ChannelsFirst
+from heatlens.engine.evidence.evidence import Evidence
+from heatlens.engine.forward.inputs import Inputs
+from heatlens.engine.passes.scene import Options, Scene
+from heatlens.engine.state.evaluating import evaluating
+from heatlens.models.subject.layouts import ChannelsFirst
 from heatlens.targets import Logit
 
 from . import peers

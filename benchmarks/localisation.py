@@ -15,8 +15,8 @@ import torch
 from tqdm import tqdm
 
 from heatlens.evaluate import Item, Request, run
-from heatlens.measuring import find_criterion
-from heatlens.recipe import RECIPES
+from heatlens.metrics.criterion import find_criterion
+from heatlens.recipes.recipe import RECIPES
 
 from . import costs
 from .networks import data_folder, networks

@@ -16,9 +16,9 @@ from tqdm import tqdm
 
 import heatlens
 from heatlens import Recipe, Subject
-from heatlens.averaging import Scales
 from heatlens.evaluate import Item, Selection, open_dataset
 from heatlens.images import read_photo
+from heatlens.recipes.averages import Scales
 
 from .networks import data_folder, networks
 

@@ -15,7 +15,7 @@ import click
 import torch
 
 from heatlens.evaluate import Request, Selection, open_dataset, run
-from heatlens.recipe import Recipe
+from heatlens.recipes.recipe import Recipe
 
 from . import costs, scale_page
 from .networks import data_folder, networks

@@ -1,4 +1,4 @@
-"""The search that chose the recipes that ship (`heatlens.recipe.RECIPES`).
+"""The search that chose the recipes that ship (`heatlens.recipes.recipe.RECIPES`).
 
     python -m benchmarks.search
 
@@ -21,11 +21,11 @@ import torch
 from torch.nn.functional import avg_pool2d
 from tqdm import tqdm
 
-from heatlens.averaging import Scales
-from heatlens.fusion import find_fusion
-from heatlens.measuring import find_criterion
 from heatlens.metrics import max_box_acc_v2, pointing_game
-from heatlens.notation import unit_scale
+from heatlens.metrics.criterion import find_criterion
+from heatlens.recipes.averages import Scales
+from heatlens.recipes.fusion import find_fusion
+from heatlens.words.notation import unit_scale
 
 from .part_maps import PARTS, SIZES, Bank, chosen_photos, look_at_all
 

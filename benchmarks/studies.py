@@ -6,8 +6,8 @@ from pathlib import Path
 
 import heatlens
 from heatlens.evaluate import Dataset, Request, Selection, open_dataset, read_subset, with_centre
-from heatlens.measuring import find_criterion
-from heatlens.recipe import RECIPES, Recipe, recipes
+from heatlens.metrics.criterion import find_criterion
+from heatlens.recipes.recipe import RECIPES, Recipe, recipes
 
 from .networks import networks
 

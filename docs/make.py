@@ -17,14 +17,17 @@ from typing import Any
 import click
 
 import heatlens
-from heatlens.averaging import AVERAGES
-from heatlens.errors import HeatlensError
-from heatlens.fusion import FUSIONS
-from heatlens.measuring import METRIC_EVIDENCE, Metric, all_metrics, worded
-from heatlens.naming import recipe_in_full
-from heatlens.recipe import RECIPES
-from heatlens.registry import EVIDENCE, METHODS, Entry, needs, settings, spelling
+from heatlens.methods.contents import METHODS
+from heatlens.metrics.contents import all_metrics
+from heatlens.recipes.averages import AVERAGES
+from heatlens.recipes.fusion import FUSIONS
+from heatlens.recipes.naming import recipe_in_full
+from heatlens.recipes.recipe import RECIPES
 from heatlens.targets import KINDS, WRITTEN
+from heatlens.words.errors import HeatlensError
+from heatlens.words.metric import METRIC_EVIDENCE, Metric
+from heatlens.words.signature import EVIDENCE, Entry, needs, settings
+from heatlens.words.wording import spelling, worded
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent

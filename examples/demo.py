@@ -10,9 +10,9 @@ from time import perf_counter
 import click
 
 import heatlens
-from heatlens.errors import HeatlensError
 from heatlens.images import Photo, colour_bar, grid, save_image
-from heatlens.optional import require
+from heatlens.words.errors import HeatlensError
+from heatlens.words.optional import require
 
 METHODS = ["grad_cam", "layer_cam", "grad_cam_pp", "eigen_cam", "ablation_cam", "recipro_cam", "integrated_grad_cam"]
 

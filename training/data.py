@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-CLASSES_FILE = Path(__file__).parents[1] / "src" / "heatlens" / "weights" / "classes.json"
+CLASSES_FILE = Path(__file__).parents[1] / "src" / "heatlens" / "models" / "bundled" / "classes.json"
 TRAIN_TAR = "train/tiny_imagenet_86_train.tar"
 VAL_TAR = "train/tiny_imagenet_86_val.tar"
 

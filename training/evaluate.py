@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from heatlens.models.bundled_networks import BundledCNN
+from heatlens.models.bundled.networks import BundledCNN
 from training.data import Classes, add_folders, data_folder, load_photos, read_classes
 from training.export import WEIGHTS_FILE
 from training.student import SIZE, normalise, predict

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from heatlens.models.bundled_networks import BundledCNN
+from heatlens.models.bundled.networks import BundledCNN
 from training.data import add_folders, data_folder, load_photos, read_classes
 from training.evaluate import load_shipped
 from training.student import SIZE, normalise

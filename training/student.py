@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from heatlens.models.bundled_networks import BundledCNN
+from heatlens.models.bundled.networks import BundledCNN
 from training.data import Classes
 
 MEAN, STD, SIZE = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 128

@@ -10,48 +10,47 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .errors import HeatlensError
+from .words.errors import HeatlensError
+from .words.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from .ask import attribute, explain
-    from .batches import FailedPhoto
-    from .composing import compose
-    from .describing import Description, describe
-    from .explanation import Explanation
-    from .grouping import Elbow, elbow
-    from .guiding import Guided, guided
-    from .judge import measure
+    from .asking.ask import attribute, explain
+    from .asking.batches import FailedPhoto
+    from .asking.describe import Description, describe
+    from .asking.elbow import Elbow, elbow
+    from .asking.explanation import Explanation
+    from .asking.guided import Guided, guided
+    from .asking.superpixels import Superpixels, superpixels
+    from .measuring.measure import measure
+    from .methods.composing import compose
     from .metrics.truth import Truth
     from .models import Subject, cam_head, load
-    from .recipe import Recipe
-    from .segmenting import Superpixels, superpixels
+    from .recipes.recipe import Recipe
 
     def methods() -> list[str]:
         """The names of all methods; at run time the package of that name answers the call."""
 
 
-__version__ = "0.1.0"
-
 _HOME = {
-    "Description": "describing",
-    "Elbow": "grouping",
-    "Explanation": "explanation",
-    "FailedPhoto": "batches",
-    "Guided": "guiding",
-    "Recipe": "recipe",
+    "Description": "asking.describe",
+    "Elbow": "asking.elbow",
+    "Explanation": "asking.explanation",
+    "FailedPhoto": "asking.batches",
+    "Guided": "asking.guided",
+    "Recipe": "recipes.recipe",
     "Subject": "models",
-    "Superpixels": "segmenting",
+    "Superpixels": "asking.superpixels",
     "Truth": "metrics.truth",
-    "attribute": "ask",
+    "attribute": "asking.ask",
     "cam_head": "models",
-    "compose": "composing",
-    "describe": "describing",
-    "elbow": "grouping",
-    "explain": "ask",
-    "guided": "guiding",
+    "compose": "methods.composing",
+    "describe": "asking.describe",
+    "elbow": "asking.elbow",
+    "explain": "asking.ask",
+    "guided": "asking.guided",
     "load": "models",
-    "measure": "judge",
-    "superpixels": "segmenting",
+    "measure": "measuring.measure",
+    "superpixels": "asking.superpixels",
 }
 
 __all__ = [

@@ -37,7 +37,7 @@ def test_imports_go_down(path: Path) -> None:
     [
         ("images", "from ..engine.scene import Scene", True),
         ("images", "from ..targets import Logit", True),
-        ("images", "import heatlens.models.timm", True),
+        ("images", "import heatlens.models.libraries.timm", True),
         ("engine", "def f():\n    from heatlens.models import load", True),
         ("engine", "from .. import models", True),
         ("models", "from ..engine.scene import Scene\nfrom ..targets import Logit\nimport torch", False),

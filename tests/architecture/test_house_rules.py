@@ -106,7 +106,7 @@ HEAVY = {"torch", "torchvision", "timm", "numpy", "PIL", "matplotlib", "tqdm", "
     ("statement", "allowed"),
     [
         ("import heatlens; heatlens.HeatlensError; dir(heatlens)", set()),
-        ("from heatlens.errors import unknown; from heatlens.registry import method", set()),
+        ("from heatlens.words.errors import unknown; from heatlens.words.signature import method", set()),
         ("import heatlens.images", {"torch", "numpy", "PIL", "matplotlib", "tqdm"}),
         ("import heatlens; heatlens.explain", {"torch", "numpy", "PIL", "matplotlib", "tqdm", "safetensors"}),
     ],

@@ -16,7 +16,7 @@ from heatlens.cli import main
 from heatlens.images import Preprocessing
 from heatlens.models import Subject
 from heatlens.targets import Classes
-from networks import Gap
+from helpers.networks import Gap
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from pages import ROOT, bundled_is_there
 from PIL import Image
+
+from helpers.pages import ROOT, bundled_is_there
 
 DEMO = str(ROOT / "examples" / "demo.py")
 
@@ -14,7 +15,7 @@ DEMO = str(ROOT / "examples" / "demo.py")
 def test_it_writes_a_page_per_photo_and_says_where(tmp_path: Path) -> None:
     pytest.importorskip("skimage")
     if not bundled_is_there():
-        pytest.skip("the bundled model's weights are not in src/heatlens/weights")
+        pytest.skip("the bundled model's weights are not in src/heatlens/models/bundled")
     done = subprocess.run([sys.executable, DEMO, "here"], cwd=tmp_path, capture_output=True, text=True, check=True)
     for name in ("chelsea", "coffee"):
         assert str(Path("here") / f"{name}.png") in done.stdout

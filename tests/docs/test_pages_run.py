@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner
-from pages import PAGES, Block, blocks, bundled_is_there, commands, named
 
 from heatlens.cli import cli
+from helpers.pages import PAGES, Block, blocks, bundled_is_there, commands, named
 
 PYTHON = [page for page in PAGES if any(b.kind == "python" for b in blocks(page))]
 CONSOLE = [(page, block) for page in PAGES for block in blocks(page) if block.kind == "console"]
@@ -66,4 +66,4 @@ def _run(words: list[str]) -> str:
 
 def _skip_without_bundled(asked: bool) -> None:
     if asked and not bundled_is_there():
-        pytest.skip("the bundled model's weights are not in src/heatlens/weights")
+        pytest.skip("the bundled model's weights are not in src/heatlens/models/bundled")

@@ -9,11 +9,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from pages import PAGES, ROOT, named, prose
 
 import heatlens
-from heatlens.measuring import METRIC_EVIDENCE, all_metrics
-from heatlens.registry import EVIDENCE, METHODS
+from heatlens.methods.contents import METHODS
+from heatlens.metrics.contents import all_metrics
+from heatlens.words.metric import METRIC_EVIDENCE
+from heatlens.words.signature import EVIDENCE
+from helpers.pages import PAGES, ROOT, named, prose
 
 SOURCE = ROOT / "src" / "heatlens"
 _LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")

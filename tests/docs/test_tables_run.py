@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner
-from pages import ROOT, blocks, bundled_is_there
 
 from heatlens.cli import cli
+from helpers.pages import ROOT, blocks, bundled_is_there
 
 HOW_TO = ROOT / "docs" / "how-to"
 _WITH = re.compile(r"<!-- with: (.+) -->")
@@ -77,7 +77,7 @@ def sections(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_row_runs(page: Path, desk: Path) -> None:
     if not bundled_is_there():
-        pytest.skip("the bundled model's weights are not in src/heatlens/weights")
+        pytest.skip("the bundled model's weights are not in src/heatlens/models/bundled")
     if page.stem == "from-vis_cam":
         pytest.importorskip("mmpretrain")
     namespace: dict[str, Any] = {"__name__": "page"}

@@ -12,12 +12,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from heatlens.evaluate import Item, Request, dataset, run
+from heatlens.evaluate import Item, Request, run
+from heatlens.evaluate.datasets import dataset
 from heatlens.images import Preprocessing
 from heatlens.models import Subject
-from heatlens.recipe import Recipe
+from heatlens.recipes.recipe import Recipe
 from heatlens.targets import Classes
-from networks import Gap
+from helpers.networks import Gap
 
 SIDE = 32
 CLASSES = ("cat", "dog", "cow", "hen")
@@ -77,7 +78,7 @@ def evaluate_here(photos: list[Path], out: Path) -> None:
 
 def evaluate_and_die(photos: list[Path], out: Path, at: int) -> None:
     """Killed at the very moment that the `at`-th file is to be put in place."""
-    from heatlens.images import write
+    from heatlens.images.writing import write
 
     torch.set_num_threads(1)
     put: Callable[..., None] = os.replace

@@ -20,13 +20,14 @@ import torch
 from torch import Tensor
 
 from evaluate.conftest import bright, evaluate_and_die, evaluate_here, request_of, tiny, write_spot
-from heatlens.errors import BadSetting, BadValue, MissingExtra, UnknownName
-from heatlens.evaluate import Item, ModelRequest, Request, dataset, read_rows, run, with_centre
-from heatlens.evaluate.rows import PARTS
-from heatlens.judge import measured
-from heatlens.measuring import find_criterion
-from heatlens.naming import recipe_name
-from heatlens.recipe import Recipe
+from heatlens.evaluate import Item, ModelRequest, Request, read_rows, run, with_centre
+from heatlens.evaluate.datasets import dataset
+from heatlens.evaluate.results.rows import PARTS
+from heatlens.measuring.measure import measured
+from heatlens.metrics.criterion import find_criterion
+from heatlens.recipes.naming import recipe_name
+from heatlens.recipes.recipe import Recipe
+from heatlens.words.errors import BadSetting, BadValue, MissingExtra, UnknownName
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:
@@ -125,7 +126,7 @@ def test_what_a_model_cannot_give_is_found_out_once(
         asked.append([str(recipe.method) for recipe in recipes])
         return measured(subject, photos, recipes, *rest, **options)
 
-    monkeypatch.setattr("heatlens.evaluate.work.measured", noted)
+    monkeypatch.setattr("heatlens.evaluate.engines.unit.measured", noted)
     recipes = (Recipe("grad_cam"), Recipe("generic_attention"), Recipe("layer_cam"))
     found = rows_of(run(request_of(noise[:5], recipes=recipes, part_size=1, batch_size=1), tmp_path / "out"))
     apart, able = [["grad_cam"], ["generic_attention"], ["layer_cam"]], ["grad_cam", "layer_cam"]
@@ -149,7 +150,7 @@ def test_an_absent_package_ends_the_run(noise: list[Path], tmp_path: Path, monke
     def absent(*_: Any, **__: Any) -> Any:
         raise MissingExtra("the package x is not installed")
 
-    monkeypatch.setattr("heatlens.evaluate.work.measured", absent)
+    monkeypatch.setattr("heatlens.evaluate.engines.unit.measured", absent)
     with pytest.raises(MissingExtra):
         run(request_of(noise), tmp_path / "out")
 
@@ -379,7 +380,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from heatlens.evaluate import ModelRequest, Request, open_dataset, run
-from heatlens.recipe import Recipe
+from heatlens.recipes.recipe import Recipe
 
 def request(photos):
     data = open_dataset(f"folder:{photos}")

@@ -9,8 +9,8 @@ from timm.data import create_transform
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms._presets import ImageClassification
 
-from heatlens.errors import BadPhoto, BadValue, UnknownName
 from heatlens.images import Photo, Preprocessing, black, denormalise, prepare, read_photo
+from heatlens.words.errors import BadPhoto, BadValue, UnknownName
 
 SIZES = [
     (300, 400),

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatlens.errors import BadValue
 from heatlens.images import Photo, Placement, Preprocessing, prepare, read_photo, seen, to_photo
+from heatlens.words.errors import BadValue
 
 UNIT = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 WAYS = [

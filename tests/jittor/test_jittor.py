@@ -10,10 +10,10 @@ from torchvision.models import resnet18
 
 import heatlens
 import jittor
-from heatlens.errors import EvidenceMissing, UnknownName
-from heatlens.models.layers import list_layers
+from heatlens.models.subject.layers import list_layers
+from heatlens.words.errors import EvidenceMissing, UnknownName
+from helpers.networks import lively
 from jittor import nn as jittor_nn
-from networks import lively
 
 GRADIENTS = ["grad_cam", "layer_cam", "grad_cam_pp", "hires_cam"]
 OTHERS = ["ablation_cam", "recipro_cam", "eigen_cam", "integrad_cam"]

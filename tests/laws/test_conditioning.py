@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 import heatlens
-from conditioning import CORRELATION, DOUBLE, SETTINGS, UNSTEADY, UNSTEADY_BEFORE_ATTENTION, steadiness
-from heatlens.errors import BadValue, EvidenceMissing
 from heatlens.images import read_photo
-from heatlens.registry import METHODS, settings
-from networks import timm_model
+from heatlens.methods.contents import METHODS
+from heatlens.words.errors import BadValue, EvidenceMissing
+from heatlens.words.signature import settings
+from helpers.conditioning import CORRELATION, DOUBLE, SETTINGS, UNSTEADY, UNSTEADY_BEFORE_ATTENTION, steadiness
+from helpers.networks import timm_model
 
 heatlens.methods()  # fills the registry
 NOT_THERE = (

@@ -10,11 +10,12 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import heatlens.methods  # noqa: F401  fills the registry
-from evidence import Evidence, Vary, network, run
-from heatlens.attention import Attention
-from heatlens.errors import BadValue, NotFinite
-from heatlens.notation import unit_scale
-from heatlens.registry import EVIDENCE, METHODS, Entry, needs, settings
+from heatlens.methods.contents import METHODS
+from heatlens.methods.shared.attention import Attention
+from heatlens.words.errors import BadValue, NotFinite
+from heatlens.words.notation import unit_scale
+from heatlens.words.signature import EVIDENCE, Entry, needs, settings
+from helpers.evidence import Evidence, Vary, network, run
 
 SETTINGS: dict[str, dict[str, Any]] = {
     # several concepts depend on the start, which is held fixed; the first one alone is the only optimum

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from skimage.filters import threshold_otsu
 
-from heatlens.errors import BadValue, MissingExtra, UnknownName
+from heatlens.images.regions import hole_boxes, overlap, regions
 from heatlens.localize import above, find_boxes, find_points, first_five, grabcut, merged, search
-from heatlens.regions import hole_boxes, overlap, regions
+from heatlens.words.errors import BadValue, MissingExtra, UnknownName
 
 PHOTO = np.zeros((60, 80, 3), np.uint8)
 

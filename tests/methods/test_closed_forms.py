@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evidence import Evidence, network, run
+from heatlens.methods.contents import find_method
 from heatlens.methods.deep_feature_factorisation import factorise
-from heatlens.registry import find_method
+from helpers.evidence import Evidence, network, run
 
 GAP = network(tail="gap", seed=41)
 A, Z = GAP.activations, GAP.activations[0, 0].numel()

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from evidence import Attended, Evidence, network, run
-from heatlens.fusion import poly
-from heatlens.masking import compact, gaussian_blur, softmax_over, sum_over
-from heatlens.registry import find_method, needs
+from heatlens.methods.contents import find_method
+from heatlens.methods.shared.masking import compact, gaussian_blur, softmax_over, sum_over
+from heatlens.recipes.fusion import poly
+from heatlens.words.signature import needs
+from helpers.evidence import Attended, Evidence, network, run
 
 GAP = network(tail="gap", seed=41)
 A, W = GAP.activations, GAP.class_weights[:, :, None, None]

@@ -80,7 +80,7 @@ class Known:
 
 def measured(name: str, known: Known, **settings: Any) -> Tensor:
     """A metric's values for every image."""
-    from heatlens.measuring import find_criterion
+    from heatlens.metrics.criterion import find_criterion
 
     found = find_criterion(name, settings)(known)
     assert isinstance(found, Tensor)

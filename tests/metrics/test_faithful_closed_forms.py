@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from heatlens.errors import BadValue, EvidenceMissing, UnknownName
-from heatlens.measuring import METRICS, Criterion, find_criterion, find_metric
-from heatlens.metrics.imputing import imputed
-from heatlens.metrics.similarity import mean_ranks, similar
+from heatlens.metrics.contents import METRICS, find_metric
+from heatlens.metrics.criterion import Criterion, find_criterion
+from heatlens.metrics.shared.imputing import imputed
+from heatlens.metrics.shared.similarity import mean_ranks, similar
+from heatlens.words.errors import BadValue, EvidenceMissing, UnknownName
 from metrics.known import Known, measured, network, random_images, random_maps
 
 FAITHFUL = {

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from heatlens.images import Preprocessing, read_photo
-from heatlens.judge import measured
-from heatlens.measuring import find_criterion
-from heatlens.metrics.imputing import imputed
+from heatlens.measuring.measure import measured
+from heatlens.metrics.criterion import find_criterion
+from heatlens.metrics.shared.imputing import imputed
 from heatlens.models import Subject
-from heatlens.recipe import recipes
+from heatlens.recipes.recipe import recipes
 from metrics import known
 
 quantus = pytest.importorskip("quantus")
@@ -152,7 +152,7 @@ def test_the_imputation_of_road_is_pytorch_grad_cams_and_quantus() -> None:
 def test_ssim_is_scikit_images() -> None:
     from skimage.metrics import structural_similarity
 
-    from heatlens.metrics.similarity import similar
+    from heatlens.metrics.shared.similarity import similar
 
     a, b = known.random_maps(1, (20, 20), seed=1), known.random_maps(1, (20, 20), seed=2)
     scaled = [((m - m.min()) / (m.max() - m.min()))[0].numpy() for m in (a, b)]

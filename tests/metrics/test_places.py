@@ -9,14 +9,14 @@ import pytest
 import torch
 from scipy.ndimage import zoom
 
-from heatlens.errors import BadValue
-from heatlens.measuring import METRICS, find_metric
-from heatlens.metrics.by_class import by_class, mean_over_classes
-from heatlens.metrics.contours import any_contour, outline_area
+from heatlens.images.regions import overlap
+from heatlens.metrics.contents import METRICS, find_metric
 from heatlens.metrics.localisation_error import localisation_error
 from heatlens.metrics.max_box_acc import inclusive_overlap
+from heatlens.metrics.shared.by_class import by_class, mean_over_classes
+from heatlens.metrics.shared.contours import any_contour, outline_area
 from heatlens.metrics.truth import Truth
-from heatlens.regions import overlap
+from heatlens.words.errors import BadValue
 from metrics import protocol
 
 SIDE = 32

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 import heatlens
-from heatlens.errors import BadSetting
 from heatlens.images import Photo, Preprocessing, prepare, read_photo, to_photo
 from heatlens.localize import search
-from heatlens.notation import unit_peak
-from networks import Gap
+from heatlens.words.errors import BadSetting
+from heatlens.words.notation import unit_peak
+from helpers.networks import Gap
 
 CLASSES = 7
 Box = tuple[float, ...]

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 import heatlens
-from heatlens.errors import BadValue
-from networks import Gap
+from heatlens.words.errors import BadValue
+from helpers.networks import Gap
 
 
 @pytest.mark.parametrize(

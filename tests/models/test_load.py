@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 import heatlens
-from heatlens.errors import BadValue, HeatlensError, ModelUnavailable, UnknownName
-from networks import Gap
+from heatlens.words.errors import BadValue, HeatlensError, ModelUnavailable, UnknownName
+from helpers.networks import Gap
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_the_default_layer_is_looked_for_once(model: nn.Module) -> None:
 
 
 def test_every_layer_is_listed_and_one_recommended(model: nn.Module) -> None:
-    from heatlens.models.layers import list_layers
+    from heatlens.models.subject.layers import list_layers
 
     subject = heatlens.load(model)
     layers = list_layers(subject.model, (IMAGES,), {}, subject.reading)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from sklearn.decomposition import KernelPCA
 
-from evidence import Evidence
+from helpers.evidence import Evidence
 from oracles.loops import (
     Map,
     first_component,

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from evidence import Evidence
+from helpers.evidence import Evidence
 from oracles.loops import Map, enlarged, image_of, oracle, picture_score, places, score_of, spread, stack_of
 
 Matrix = list[list[float]]

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from evidence import Evidence
+from helpers.evidence import Evidence
 from oracles.gradient import grad_cam
 from oracles.loops import Map, enlarged, number_of_places, oracle, rectified, spread, stack_of, summed, total, weighted
 

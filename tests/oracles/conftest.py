@@ -1,1 +1,1 @@
-from evidence import one_thread  # noqa: F401  a fixture
+from helpers.evidence import one_thread  # noqa: F401  a fixture

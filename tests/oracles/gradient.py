@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from evidence import Evidence
+from helpers.evidence import Evidence
 from oracles.loops import (
     Map,
     blurred,

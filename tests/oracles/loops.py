@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from evidence import Evidence
+from helpers.evidence import Evidence
 
 Map = np.ndarray
 Loops = Callable[..., Map]

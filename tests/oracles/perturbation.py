@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evidence import Evidence
+from helpers.evidence import Evidence
 from oracles.loops import Map, oracle, places, rectified, score_of, slope_of, spread, stack_of, total, weighted
 
 

@@ -7,7 +7,7 @@ from skimage.segmentation import slic
 from sklearn.cluster import AgglomerativeClustering, KMeans, SpectralClustering
 from sklearn.linear_model import Ridge
 
-from evidence import Evidence
+from helpers.evidence import Evidence
 from oracles.loops import (
     Map,
     blurred,

@@ -10,8 +10,9 @@ import oracles.backward
 import oracles.gradient
 import oracles.perturbation
 import oracles.pictures  # noqa: F401  each registers its oracles
-from evidence import network, run
-from heatlens.registry import METHODS, find_method, settings
+from heatlens.methods.contents import METHODS, find_method
+from heatlens.words.signature import settings
+from helpers.evidence import network, run
 from oracles.loops import ORACLES, Oracle
 
 NETWORKS = {

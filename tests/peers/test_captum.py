@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import heatlens
-from networks import torchvision_model
+from helpers.networks import torchvision_model
 
 attr = pytest.importorskip("captum.attr")
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import heatlens
-from networks import lively, transformers_model
+from helpers.networks import lively, transformers_model
 
 SMALL = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 3, "intermediate_size": 48}
 TARGET = 3

@@ -8,10 +8,10 @@ import torch
 from skimage.segmentation import mark_boundaries, slic
 
 import heatlens
-from heatlens.errors import BadValue
-from heatlens.guiding import in_colour
+from heatlens.asking.guided import in_colour
 from heatlens.images import prepare, read_photo
-from networks import lively, torchvision_model
+from heatlens.words.errors import BadValue
+from helpers.networks import lively, torchvision_model
 
 peer = pytest.importorskip("pytorch_grad_cam")
 from pytorch_grad_cam.utils.image import deprocess_image, show_cam_on_image  # noqa: E402, F401

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 import heatlens
-from heatlens.errors import HeatlensError
-from heatlens.notation import channel_sum, resize_maps, spatial_mean, unit_range
 from heatlens.targets import Rest
-from networks import torchvision_model
+from heatlens.words.errors import HeatlensError
+from heatlens.words.notation import channel_sum, resize_maps, spatial_mean, unit_range
+from helpers.networks import torchvision_model
 
 peer = pytest.importorskip("pytorch_grad_cam")
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputReST, ClassifierOutputTarget  # noqa: E402

@@ -7,7 +7,7 @@ import pytest
 import quantus
 import torch
 
-from heatlens.measuring import find_metric
+from heatlens.metrics.contents import find_metric
 
 COUNT, SIDE = 24, 20
 

@@ -11,8 +11,8 @@ from PIL import Image
 from torch import nn
 
 import heatlens
-from heatlens.notation import relu, resize_maps, unit_range
-from networks import lively
+from heatlens.words.notation import relu, resize_maps, unit_range
+from helpers.networks import lively
 
 pytest.importorskip("pytorch_grad_cam")
 pytest.importorskip("mmpretrain")

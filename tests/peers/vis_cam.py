@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from heatlens.models.configs import library
+from heatlens.models.libraries.mmpretrain.configs import library
 
 
 def script() -> Path:

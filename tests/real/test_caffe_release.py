@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import heatlens
-from caffe_files import opencv, written
+from helpers.caffe_files import opencv, written
 
 LAYERS = {
     "alexnetplusCAM_imagenet": ("relu7", "fc9", (11, 11)),

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 import heatlens
-from conditioning import CORRELATION, DOUBLE, UNSTEADY, UNSTEADY_BEFORE_ATTENTION, steadiness
 from heatlens.images import read_photo
-from heatlens.registry import METHODS, needs
+from heatlens.methods.contents import METHODS
+from heatlens.words.signature import needs
+from helpers.conditioning import CORRELATION, DOUBLE, UNSTEADY, UNSTEADY_BEFORE_ATTENTION, steadiness
 
 heatlens.methods()  # fills the registry
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import heatlens
-from heatlens.measuring import find_metric
+from heatlens.metrics.contents import find_metric
 from heatlens.metrics.truth import Truth
 
 POINTING = "pointing_game:tolerance=0.0"

@@ -7,7 +7,7 @@ import torch
 
 import heatlens
 from heatlens.images import read_photo
-from heatlens.notation import resize_maps
+from heatlens.words.notation import resize_maps
 
 LAYERS = [
     ("torchvision/mobilenet_v2", "torchvision_mobilenet_v2", {}, "features.18.0"),

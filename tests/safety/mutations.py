@@ -20,10 +20,10 @@ import torch
 from PIL import Image
 
 import heatlens
-from caffe_files import written
-from heatlens.errors import HeatlensError
 from heatlens.images import read_photo
-from heatlens.models.checkpoints import load_state
+from heatlens.models.files.checkpoints import load_state
+from heatlens.words.errors import HeatlensError
+from helpers.caffe_files import written
 from safety import crafted
 
 PROTOTXT = """

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import heatlens
-from heatlens.errors import BadValue, HeatlensError, ModelUnavailable
-from heatlens.models.checkpoints import load_state
-from heatlens.models.formulas import canonical
+from heatlens.models.files.checkpoints import load_state
+from heatlens.models.files.exported.formulas import canonical
+from heatlens.words.errors import BadValue, HeatlensError, ModelUnavailable
 from safety import crafted
 
 pytestmark = pytest.mark.filterwarnings("ignore")

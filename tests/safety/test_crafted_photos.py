@@ -13,10 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
-from heatlens.errors import BadPhoto
 from heatlens.images import Placement, overlay, overlay_small, read_photo, to_photo
 from heatlens.images.geometry import seen
 from heatlens.images.placement import highest
+from heatlens.words.errors import BadPhoto
 
 LARGE = """
 import sys, warnings
@@ -110,7 +110,7 @@ def test_wide_numbers_are_converted_strip_by_strip(monkeypatch: pytest.MonkeyPat
         Image.fromarray(rng.integers(0, 256, (50, 7), np.uint8)).convert("P"),
     ]
     whole = [read_photo(source).pixels for source in sources]
-    monkeypatch.setattr("heatlens.images.pixels._STRIP", 20)
+    monkeypatch.setattr("heatlens.images.reading.pixels._STRIP", 20)
     for source, expected in zip(sources, whole, strict=True):
         np.testing.assert_array_equal(read_photo(source).pixels, expected)
 

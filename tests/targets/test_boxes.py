@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 import heatlens
-from heatlens.errors import BadValue
 from heatlens.targets import Box, Classes, Negative, parse_target
 from heatlens.targets.detections import overlaps
+from heatlens.words.errors import BadValue
 
 BOXES = [[0.0, 0.0, 10.0, 10.0], [20.0, 0.0, 30.0, 10.0], [1.0, 0.0, 11.0, 10.0], [5.0, 5.0, 25.0, 25.0]]
 

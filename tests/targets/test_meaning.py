@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 import heatlens
-from heatlens.errors import BadValue
 from heatlens.targets import (
     Answer,
     Logit,
@@ -25,8 +24,9 @@ from heatlens.targets import (
     score_each,
     with_logits,
 )
-from heatlens.trees import rows, tensors
-from networks import Gap
+from heatlens.words.errors import BadValue
+from heatlens.words.trees import rows, tensors
+from helpers.networks import Gap
 
 Z = torch.tensor([[2.0, 1.0, 0.5], [0.0, 3.0, 1.0]])
 FEATURES = torch.arange(8.0).reshape(2, 4)

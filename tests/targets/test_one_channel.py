@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 import heatlens
-from heatlens.errors import BadValue, NotInPhoto
 from heatlens.targets import Answer, Meaning, Region
+from heatlens.words.errors import BadValue, NotInPhoto
 
 
 class Bright(nn.Module):

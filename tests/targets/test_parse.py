@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from heatlens.errors import BadValue, HeatlensError, UnknownName
 from heatlens.targets import Classes, Contrast, Logit, Negative, Probability, Rest, Sum, classes_of, parse_target
+from heatlens.words.errors import BadValue, HeatlensError, UnknownName
 
 CLASSES = Classes(
     ("tabby", "tiger cat", "Persian cat", "crane", "crane", "time: noon"),

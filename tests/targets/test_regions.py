@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 import heatlens
-from heatlens.errors import BadValue
 from heatlens.targets import Classes, Mask, Negative, Region, parse_target, settle
+from heatlens.words.errors import BadValue
 
 torch.manual_seed(0)
 SCORES = torch.randn(1, 3, 4, 5)

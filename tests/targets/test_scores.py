@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from heatlens.errors import BadValue
 from heatlens.targets import (
     Contrast,
     Logit,
@@ -23,6 +22,7 @@ from heatlens.targets import (
     score_each,
     settle,
 )
+from heatlens.words.errors import BadValue
 
 Z = [[2.0, 1.0, 0.5, -1.0], [0.0, 3.0, 1.0, 2.5]]
 """Two images, four classes."""

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 import heatlens
-from heatlens.errors import BadValue, UnknownName
 from heatlens.targets import Classes, Similarity, Value, embedding, parse_target
+from heatlens.words.errors import BadValue, UnknownName
 
 OUT = torch.tensor([[2.0, -1.0], [0.5, 4.0]])
 

@@ -7,7 +7,7 @@ from training.evaluate import rate, read_photo
 from training.localisation import box_hits, draw, gaussian, grad_cams, largest_box, overlap, peaks, points_inside
 from training.student import normalise
 
-from heatlens.models.bundled_networks import BundledCNN
+from heatlens.models.bundled.networks import BundledCNN
 
 
 def test_the_box_is_drawn_around_the_largest_component() -> None:

@@ -11,7 +11,7 @@ from training.data import CLASSES_FILE, read_classes
 from training.export import WEIGHTS_FILE, export
 from training.student import Student
 
-from heatlens.models.bundled_networks import BundledCNN
+from heatlens.models.bundled.networks import BundledCNN
 
 ENTRIES = json.loads(CLASSES_FILE.read_text(encoding="utf-8"))
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 import heatlens
-from caffe_files import written
-from networks import lively, timm_model, torchvision_model
+from helpers.caffe_files import written
+from helpers.networks import lively, timm_model, torchvision_model
 from walk.even import make_even
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def small_mvit(case: "Case") -> heatlens.Subject:
     from torchvision.models import get_model_weights
     from torchvision.models.video.mvit import MSBlockConfig, MViT
 
-    from heatlens.models.torchvision_tasks import fitted
+    from heatlens.models.libraries.torchvision_tasks import fitted
     from heatlens.targets import Classes
 
     blocks = [

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 import heatlens
-from heatlens.engine.batching import takes_one
-from heatlens.engine.evaluating import evaluating
-from heatlens.engine.inputs import Inputs
-from heatlens.engine.scene import Options, Scene
-from networks import lively
+from heatlens.engine.forward.batching import takes_one
+from heatlens.engine.forward.inputs import Inputs
+from heatlens.engine.passes.scene import Options, Scene
+from heatlens.engine.state.evaluating import evaluating
+from helpers.networks import lively
 from walk.case import Case
 from walk.even import make_even
 

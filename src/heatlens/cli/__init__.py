@@ -5,21 +5,21 @@ from io import TextIOWrapper
 
 import click
 
-from .. import __version__
-from ..errors import HeatlensError
-from ..wording import shown
-from .boxes import boxes
-from .classes import classes
-from .describe import describe
-from .evaluate import evaluate, table
-from .explain import explain
-from .layers import layers
-from .locate import locate
-from .methods import methods
-from .metrics import metrics
-from .models import models
-from .recipes import recipes
-from .say import echo
+from ..words.errors import HeatlensError
+from ..words.version import __version__
+from ..words.wording import shown
+from .commands.boxes import boxes
+from .commands.classes import classes
+from .commands.describe import describe
+from .commands.evaluate import evaluate, table
+from .commands.explain import explain
+from .commands.layers import layers
+from .commands.locate import locate
+from .commands.methods import methods
+from .commands.metrics import metrics
+from .commands.models import models
+from .commands.recipes import recipes
+from .terminal import echo
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import filelock
 
-from .. import __version__
-from ..errors import BadValue
-from ..images.write import save_json
-from .local import Done, local
-from .request import Request, Unit
-from .rows import PARTS, Row, parts_of, photos_of, write_part
+from ..images.writing.write import save_json
+from ..words.errors import BadValue
+from ..words.version import __version__
+from .engines.local import Done, local
+from .requests.request import Request, Unit
+from .results.rows import PARTS, Row, parts_of, photos_of, write_part
 
 REQUEST = "request.json"
 """The file that says what the results of a folder are results of."""
@@ -65,7 +65,7 @@ def _engine(
     if engine == "local":
         return local(request, left, workers=workers or 1, device=device)
     if engine == "ray":
-        from .ray import on_ray
+        from .engines.ray import on_ray
 
         return on_ray(request, left, workers=workers, device=device, address=address)
     raise BadValue(f"the engine {engine!r}", "local or ray")

@@ -9,14 +9,14 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from ..errors import BadPhoto, BadValue, unknown
+from ..words.errors import BadPhoto, BadValue, unknown
 from .placement import Box as Box
 from .placement import Placement as Placement
 from .placement import Point as Point
 from .placement import Size as Size
 from .placement import seen as seen
 from .placement import to_photo as to_photo
-from .read import Photo
+from .reading.read import Photo
 
 Resize = Literal["crop", "squash", "pad"]
 Interpolation = Literal["bilinear", "bicubic", "lanczos", "nearest", "box", "hamming"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..errors import BadValue
+from ..words.errors import BadValue
 
 Size = tuple[int, int]
 Point = tuple[float, float]

@@ -10,8 +10,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ..errors import BadValue, unknown
-from ..regions import Boxes, Mask, box_area, regions
+from ..images.regions import Boxes, Mask, box_area, regions
+from ..words.errors import BadValue, unknown
 
 Box = tuple[float, float, float, float]
 Pick = Literal["largest", "widest", "all"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from ..wording import MARK, readable
+from ..words.wording import MARK, readable
 from .finding import Finding, Located
 
 Row = dict[str, Any]

@@ -6,8 +6,8 @@ above 15 % of the maximum is the object for certain, the rest probably not, one 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..optional import require
-from ..regions import Mask
+from ..images.regions import Mask
+from ..words.optional import require
 
 
 def grabcut(pixels: NDArray[np.uint8], mask: Mask, *, iterations: int = 1) -> Mask:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..regions import FIVE_GUESSES
+from ..images.regions import FIVE_GUESSES
 from .boxes import Box
 
 

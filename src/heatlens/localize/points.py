@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValue
-from ..optional import require
-from ..regions import Mask, regions
+from ..images.regions import Mask, regions
+from ..words.errors import BadValue
+from ..words.optional import require
 from .thresholds import USUAL, Map, Threshold, above
 
 Point = tuple[int, int]

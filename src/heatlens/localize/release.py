@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import BadValue
-from ..optional import require
-from ..regions import Boxes, Mask, box_area, hole_boxes, regions
+from ..images.regions import Boxes, Mask, box_area, hole_boxes, regions
+from ..words.errors import BadValue
+from ..words.optional import require
 from .boxes import Box
 from .thresholds import Map
 

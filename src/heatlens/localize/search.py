@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValue, unknown
-from ..regions import Mask
+from ..images.regions import Mask
+from ..words.errors import BadValue, unknown
 from .boxes import Box, find_boxes
 from .grabcut import grabcut
 from .release import release_boxes

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValue
-from ..optional import require
-from ..regions import Mask
+from ..images.regions import Mask
+from ..words.errors import BadValue
+from ..words.optional import require
 
 Map = NDArray[np.float32]
 Threshold = float | str | Callable[[Map], float]

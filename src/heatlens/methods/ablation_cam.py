@@ -13,9 +13,10 @@ passes fewer.  y is the score before the softmax, as in the paper.
 import torch
 from torch import Tensor
 
-from ..masking import ScoreWith, Scoring
-from ..notation import Maps, Stack, Summing, channel_sum, over_space, ratio, relu
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.notation import Maps, Stack, Summing, channel_sum, over_space, ratio, relu
+from ..words.signature import method
+from .shared.masking import ScoreWith, Scoring
 
 
 @method

@@ -14,10 +14,10 @@ from typing import Literal
 
 from torch import Tensor
 
-from ..attention import Attention, chained, identity_like
-from ..errors import BadSetting
-from ..notation import Maps, ratio
-from ..registry import method
+from ..words.errors import BadSetting
+from ..words.notation import Maps, ratio
+from ..words.signature import method
+from .shared.attention import Attention, chained, identity_like
 
 Heads = Literal["mean", "min", "max"]
 

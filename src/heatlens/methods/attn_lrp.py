@@ -27,9 +27,10 @@ the peak is on the object in 92 % of the others and 68 % of these, without gamma
 from collections.abc import Callable
 from typing import Literal
 
-from ..cautions import without_gamma
-from ..notation import Maps, Stack
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.cautions import without_gamma
+from ..words.notation import Maps, Stack
+from ..words.signature import method
 
 
 @method(signed=True, caution=without_gamma)

@@ -10,8 +10,8 @@ has no ReLU: mean_xy M + b is the class score itself.
 
 from torch import Tensor
 
-from ..notation import Maps, Stack, Summing, channel_sum, over_space
-from ..registry import method
+from ..words.notation import Maps, Stack, Summing, channel_sum, over_space
+from ..words.signature import method
 
 
 @method(signed=True)

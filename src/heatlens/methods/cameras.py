@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..masking import Enlarge
-from ..notation import Maps, Stack, relu, resize
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.notation import Maps, Stack, relu, resize
+from ..words.signature import method
+from .shared.masking import Enlarge
 
 
 @method

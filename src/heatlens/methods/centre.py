@@ -10,8 +10,8 @@ boxed by a centred rectangle of the input's proportions: in one map the centre p
 import torch
 from torch import Tensor
 
-from ..notation import Maps
-from ..registry import method
+from ..words.notation import Maps
+from ..words.signature import method
 
 
 @method

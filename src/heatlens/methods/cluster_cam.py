@@ -14,11 +14,12 @@ shows.
 import torch
 from torch import Tensor
 
-from ..cautions import exchanged
-from ..clusters import cluster, grouped
-from ..masking import Enlarge, ScoreUnder, Scoring, compact, gains, gaussian_blur, unit_length, varying
-from ..notation import Maps, Stack, channel_sum, over_space, relu, spatial_mean
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.cautions import exchanged
+from ..words.notation import Maps, Stack, channel_sum, over_space, relu, spatial_mean
+from ..words.signature import method
+from .shared.clusters import cluster, grouped
+from .shared.masking import Enlarge, ScoreUnder, Scoring, compact, gains, gaussian_blur, unit_length, varying
 
 
 @method(caution=exchanged)

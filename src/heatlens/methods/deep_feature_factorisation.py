@@ -23,9 +23,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import BadSetting
-from ..notation import Maps, Stack, ratio, relu
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.errors import BadSetting
+from ..words.notation import Maps, Stack, ratio, relu
+from ..words.signature import method
 
 Start = Literal["singular", "random"]
 

@@ -7,8 +7,8 @@ No class and no weights: what a method must beat to have found anything.  Where 
 behind a norm over the channels without weights of its own, the mean is exactly 0.
 """
 
-from ..notation import Maps, Stack
-from ..registry import method
+from ..words.notation import Maps, Stack
+from ..words.signature import method
 
 ROUNDING = 1e-6
 """The share of a sum's terms, by magnitude, that single precision cannot tell from nothing."""

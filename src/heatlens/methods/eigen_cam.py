@@ -10,8 +10,8 @@ the one whose map is high where the places of O are strong, sum_p L_p |O_p| >= 0
 non-negative, and where activations have both signs it lies on the object more often than the sign of sum_k v_1k.
 """
 
-from ..notation import Maps, Stack, principal
-from ..registry import method
+from ..words.notation import Maps, Stack, principal
+from ..words.signature import method
 
 
 @method

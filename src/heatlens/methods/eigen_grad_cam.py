@@ -7,8 +7,8 @@ Eigen-CAM's projection of the class's own evidence.  `centred` is on because it 
 comes from.
 """
 
-from ..notation import Maps, Stack, principal
-from ..registry import method
+from ..words.notation import Maps, Stack, principal
+from ..words.signature import method
 
 
 @method

@@ -10,8 +10,8 @@ at the size of a layer the zero would be smeared over a patch.
 import torch
 from torch import Tensor
 
-from ..notation import Maps
-from ..registry import method
+from ..words.notation import Maps
+from ..words.signature import method
 
 
 @method

@@ -13,10 +13,10 @@ their earlier method beside it.  y is what the network returns, as in that code.
 import torch
 from torch import Tensor
 
-from ..errors import BadSetting
-from ..masking import ScoreWith, Scoring
-from ..notation import Maps, Stack, channel_sum, over_space, ratio, relu, spatial_mean, unit_range
-from ..registry import method
+from ..words.errors import BadSetting
+from ..words.notation import Maps, Stack, channel_sum, over_space, ratio, relu, spatial_mean, unit_range
+from ..words.signature import method
+from .shared.masking import ScoreWith, Scoring
 
 
 @method

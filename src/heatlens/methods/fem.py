@@ -9,8 +9,8 @@ hal-02963298.
 K is the setting `k`, sigma_k the population's.  A constant channel has no place above its mean and weighs nothing.
 """
 
-from ..notation import Maps, Stack, Summing, channel_sum, extremes, space, spatial_mean
-from ..registry import method
+from ..words.notation import Maps, Stack, Summing, channel_sum, extremes, space, spatial_mean
+from ..words.signature import method
 
 
 @method

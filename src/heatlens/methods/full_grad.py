@@ -15,9 +15,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..cautions import restless_slopes
-from ..notation import Maps, Stack, resize, unit_range
-from ..registry import method
+from ..words.cautions import restless_slopes
+from ..words.notation import Maps, Stack, resize, unit_range
+from ..words.signature import method
 
 
 @method(caution=restless_slopes)

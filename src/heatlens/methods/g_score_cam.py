@@ -11,9 +11,10 @@ the softmax with a score of 0, which for the scores of CLIP gives them no weight
 
 from torch import Tensor
 
-from ..masking import Enlarge, ScoreUnder, Scoring, compact, masks, softmax_over, varying
-from ..notation import Maps, Stack, channel_sum, over_space, relu, spatial_mean
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.notation import Maps, Stack, channel_sum, over_space, relu, spatial_mean
+from ..words.signature import method
+from .shared.masking import Enlarge, ScoreUnder, Scoring, compact, masks, softmax_over, varying
 
 
 @method

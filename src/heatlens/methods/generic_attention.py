@@ -10,9 +10,9 @@ Where the score reads several tokens, as a mean over the patches does, L is the 
 every place has in it.
 """
 
-from ..attention import Attention, AttentionGradients, chained, identity_like
-from ..notation import Maps, relu
-from ..registry import method
+from ..words.notation import Maps, relu
+from ..words.signature import method
+from .shared.attention import Attention, AttentionGradients, chained, identity_like
 
 
 @method

@@ -5,8 +5,8 @@ Michael Cogswell, Abhishek Das, Ramakrishna Vedantam, Devi Parikh, Dhruv Batra. 
     L       = ReLU( sum_k  alpha_k A_k )      (2)
 """
 
-from ..notation import Maps, Stack, Summing, channel_sum, relu, spatial_mean
-from ..registry import method
+from ..words.notation import Maps, Stack, Summing, channel_sum, relu, spatial_mean
+from ..words.signature import method
 
 
 @method

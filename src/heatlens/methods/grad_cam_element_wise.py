@@ -6,8 +6,8 @@
 The same as LayerCAM where A is not negative.
 """
 
-from ..notation import Maps, Stack, Summing, channel_sum, relu
-from ..registry import method
+from ..words.notation import Maps, Stack, Summing, channel_sum, relu
+from ..words.signature import method
 
 
 @method

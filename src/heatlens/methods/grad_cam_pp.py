@@ -13,8 +13,8 @@ divides alpha by its sum over the places of a channel, as the authors' released 
 
 import torch
 
-from ..notation import Maps, Stack, Summing, channel_sum, ratio, relu, spatial_sum
-from ..registry import method
+from ..words.notation import Maps, Stack, Summing, channel_sum, ratio, relu, spatial_sum
+from ..words.signature import method
 
 
 @method

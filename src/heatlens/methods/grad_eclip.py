@@ -14,10 +14,10 @@ sum over them and q their mean.
 import torch
 from torch import Tensor
 
-from ..attention import Attention, AttentionGradients
-from ..errors import EvidenceMissing
-from ..notation import Maps, channel_sum, ratio, relu, unit_range
-from ..registry import method
+from ..words.errors import EvidenceMissing
+from ..words.notation import Maps, channel_sum, ratio, relu, unit_range
+from ..words.signature import method
+from .shared.attention import Attention, AttentionGradients
 
 
 @method

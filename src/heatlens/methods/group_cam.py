@@ -18,11 +18,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..clusters import cluster, grouped
-from ..errors import BadSetting
-from ..masking import Enlarge, ScoreUnder, Scoring, compact, gains, gaussian_blur, varying
-from ..notation import Maps, Stack, channel_sum, over_space, relu, spatial_mean
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.errors import BadSetting
+from ..words.notation import Maps, Stack, channel_sum, over_space, relu, spatial_mean
+from ..words.signature import method
+from .shared.clusters import cluster, grouped
+from .shared.masking import Enlarge, ScoreUnder, Scoring, compact, gains, gaussian_blur, varying
 
 
 @method

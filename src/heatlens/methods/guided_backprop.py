@@ -14,9 +14,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from ..cautions import jumping_rectifiers
-from ..notation import Maps, Stack
-from ..registry import method
+from ..words.cautions import jumping_rectifiers
+from ..words.notation import Maps, Stack
+from ..words.signature import method
 
 Colours = Literal["magnitude", "largest", "signed"]
 

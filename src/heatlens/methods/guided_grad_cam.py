@@ -8,12 +8,12 @@ The fine lines of the one where the other looks, at the size of the image.
 
 from collections.abc import Callable
 
-from ..cautions import jumping_rectifiers
-from ..masking import Enlarge
-from ..notation import Maps, Stack
-from ..registry import method
+from ..words.cautions import jumping_rectifiers
+from ..words.notation import Maps, Stack
+from ..words.signature import method
 from .grad_cam import grad_cam
 from .guided_backprop import Colours, one_number
+from .shared.masking import Enlarge
 
 
 @method(caution=jumping_rectifiers)

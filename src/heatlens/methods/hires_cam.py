@@ -8,8 +8,8 @@ before a single linear layer, sum_ij L + b is the score, and what speaks against
 Eigen-smoothing gives up this guarantee.
 """
 
-from ..notation import Maps, Stack, Summing, channel_sum
-from ..registry import method
+from ..words.notation import Maps, Stack, Summing, channel_sum
+from ..words.signature import method
 
 
 @method(signed=True)

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from torch import Tensor
 
-from ..notation import Maps, Stack, Summing, along_path, channel_sum, relu, spatial_mean
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.notation import Maps, Stack, Summing, along_path, channel_sum, relu, spatial_mean
+from ..words.signature import method
 
 
 @method

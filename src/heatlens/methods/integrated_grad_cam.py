@@ -13,8 +13,9 @@ from itertools import chain
 
 from torch import Tensor
 
-from ..notation import Maps, Stack, along_path, channel_sum, relu, spatial_mean
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.notation import Maps, Stack, along_path, channel_sum, relu, spatial_mean
+from ..words.signature import method
 
 
 @method

@@ -15,8 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..notation import Maps, Stack, centred_places, decided, first_eigenpair, ratio, relu, root, strength
-from ..registry import method
+from ..words.notation import Maps, Stack, centred_places, decided, first_eigenpair, ratio, relu, root, strength
+from ..words.signature import method
 
 Kernel = Literal["sigmoid", "rbf", "linear", "poly", "cosine"]
 

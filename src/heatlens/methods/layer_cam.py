@@ -12,8 +12,9 @@ block means, enlarged.
 
 import torch.nn.functional as F
 
-from ..notation import Maps, Stack, Summing, channel_sum, relu, resize
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.notation import Maps, Stack, Summing, channel_sum, relu, resize
+from ..words.signature import method
 
 
 @method

@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ..notation import Maps, Stack, channel_sum
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.notation import Maps, Stack, channel_sum
+from ..words.signature import method
 
 
 @method(signed=True)

@@ -11,9 +11,10 @@ its last block.  Its last 2 blocks are the default of that code; 0 takes all, as
 
 from typing import Literal
 
-from ..attention import Attention, AttentionGradients
-from ..notation import Maps, relu
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.notation import Maps, relu
+from ..words.signature import method
+from .shared.attention import Attention, AttentionGradients
 
 
 @method

@@ -9,8 +9,8 @@ sum_k w_k = y(A) - y(0): the weights approximate the Shapley values of switching
 
 from collections.abc import Callable
 
-from ..notation import Maps, Stack, Summing, channel_sum, relu, spatial_sum
-from ..registry import method
+from ..words.notation import Maps, Stack, Summing, channel_sum, relu, spatial_sum
+from ..words.signature import method
 
 
 @method

@@ -13,11 +13,12 @@ scikit-image (theirs: quickshift).  Every image meets the same draws.
 import torch
 from torch import Tensor
 
-from ..cautions import regions
-from ..masking import ScoreUnder, Scoring
-from ..notation import Maps
-from ..optional import require
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.cautions import regions
+from ..words.notation import Maps
+from ..words.optional import require
+from ..words.signature import method
+from .shared.masking import ScoreUnder, Scoring
 
 
 @method(signed=True, caution=regions)

@@ -13,9 +13,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..masking import ScoreUnder, Scoring, sum_over
-from ..notation import Maps, spatial_mean
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.notation import Maps, spatial_mean
+from ..words.signature import method
+from .shared.masking import ScoreUnder, Scoring, sum_over
 
 
 @method(signed=True)

@@ -11,10 +11,11 @@ deviation in places, and 0 leaves it out, as the released code does.
 
 from math import ceil
 
-from ..cautions import mixed_slopes
-from ..masking import gaussian_blur
-from ..notation import Maps, Stack, Summing, channel_sum, relu
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.cautions import mixed_slopes
+from ..words.notation import Maps, Stack, Summing, channel_sum, relu
+from ..words.signature import method
+from .shared.masking import gaussian_blur
 
 
 @method(caution=mixed_slopes)

@@ -16,10 +16,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..cautions import unfinished_search
-from ..masking import Enlarge, ScoreUnder, Scoring
-from ..notation import Maps, Stack, over_space, relu, unit_range
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.cautions import unfinished_search
+from ..words.notation import Maps, Stack, over_space, relu, unit_range
+from ..words.signature import method
+from .shared.masking import Enlarge, ScoreUnder, Scoring
 
 
 @method(optimises=True, display="range", caution=unfinished_search)

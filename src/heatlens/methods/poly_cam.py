@@ -17,9 +17,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..masking import Enlarge, ScoreUnder, Scoring, compact
-from ..notation import Maps, Stack, channel_sum, over_space, ratio, relu
-from ..registry import method
+from ..words.notation import Maps, Stack, channel_sum, over_space, ratio, relu
+from ..words.signature import method
+from .shared.masking import Enlarge, ScoreUnder, Scoring, compact
 
 
 @method(fuse="poly", layers="stages")

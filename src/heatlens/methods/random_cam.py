@@ -8,8 +8,8 @@ A control for metrics.  One draw of weights serves every image of a batch, so th
 
 import torch
 
-from ..notation import Maps, Stack, channel_sum, over_space, relu
-from ..registry import method
+from ..words.notation import Maps, Stack, channel_sum, over_space, relu
+from ..words.signature import method
 
 
 @method

@@ -11,9 +11,9 @@ axis, as in that code.
 import torch
 from torch import Tensor
 
-from ..masking import ScoreWith, Scoring
-from ..notation import Maps, Stack
-from ..registry import method
+from ..words.notation import Maps, Stack
+from ..words.signature import method
+from .shared.masking import ScoreWith, Scoring
 
 
 @method(display="range")

@@ -10,8 +10,8 @@ No ReLU, and shown from its lowest to its highest value, as in the authors' code
 
 from collections.abc import Callable
 
-from ..notation import Maps, Stack, Summing, channel_sum, spatial_mean
-from ..registry import method
+from ..words.notation import Maps, Stack, Summing, channel_sum, spatial_mean
+from ..words.signature import method
 
 
 @method(display="range")

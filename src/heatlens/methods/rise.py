@@ -12,10 +12,11 @@ expensive method here; a few hundred `samples` already give a rough map.  Every 
 import torch
 from torch import Tensor
 
-from ..errors import BadSetting
-from ..masking import ScoreUnder, Scoring, sum_over
-from ..notation import Maps, resize
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.errors import BadSetting
+from ..words.notation import Maps, resize
+from ..words.signature import method
+from .shared.masking import ScoreUnder, Scoring, sum_over
 
 
 @method

@@ -14,9 +14,10 @@ weight; no picture is made for it.  `top` looks only at that many channels, thos
 
 from torch import Tensor
 
-from ..masking import Enlarge, ScoreUnder, Scoring, compact, masks, softmax_over, varying
-from ..notation import Maps, Stack, channel_sum, over_space, relu
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.notation import Maps, Stack, channel_sum, over_space, relu
+from ..words.signature import method
+from .shared.masking import Enlarge, ScoreUnder, Scoring, compact, masks, softmax_over, varying
 
 
 @method

@@ -10,8 +10,8 @@ Applied Sciences 15(13):7562, 2025.
 
 import torch
 
-from ..notation import Maps, Stack, extremes, principal
-from ..registry import method
+from ..words.notation import Maps, Stack, extremes, principal
+from ..words.signature import method
 
 
 @method

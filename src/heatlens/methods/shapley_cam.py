@@ -9,8 +9,8 @@ the paper's score is y_c + log p_c.
 
 from collections.abc import Callable
 
-from ..notation import Maps, Stack, Summing, channel_sum, relu, spatial_mean
-from ..registry import method
+from ..words.notation import Maps, Stack, Summing, channel_sum, relu, spatial_mean
+from ..words.signature import method
 
 
 @method

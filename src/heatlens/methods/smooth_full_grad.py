@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ..notation import Maps, Stack, noisy
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.notation import Maps, Stack, noisy
+from ..words.signature import method
 from .full_grad import aggregated
 
 

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from torch import Tensor
 
-from ..notation import Maps, Stack, Summing, channel_sum, noisy, ratio, relu, spatial_sum
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.notation import Maps, Stack, Summing, channel_sum, noisy, ratio, relu, spatial_sum
+from ..words.signature import method
 
 
 @method

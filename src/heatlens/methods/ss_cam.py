@@ -16,9 +16,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..masking import Enlarge, ScoreUnder, Scoring, compact, masks, softmax_over, varying
-from ..notation import Maps, Stack, channel_sum, over_space, relu
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.notation import Maps, Stack, channel_sum, over_space, relu
+from ..words.signature import method
+from .shared.masking import Enlarge, ScoreUnder, Scoring, compact, masks, softmax_over, varying
 
 
 @method

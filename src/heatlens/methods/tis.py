@@ -12,11 +12,12 @@ masks are the authors' default; a few hundred give a rough map.  Their k-means s
 
 import torch
 
-from ..attention import Attention
-from ..clusters import centres
-from ..masking import ScoreUnder, Scoring
-from ..notation import Maps, ratio
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.notation import Maps, ratio
+from ..words.signature import method
+from .shared.attention import Attention
+from .shared.clusters import centres
+from .shared.masking import ScoreUnder, Scoring
 
 
 @method(display="range")

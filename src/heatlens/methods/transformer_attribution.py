@@ -23,10 +23,11 @@ from typing import Literal
 
 from torch import Tensor
 
-from ..attention import Attention, AttentionGradients, chained, identity_like
-from ..cautions import poles
-from ..notation import Maps, relu
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.cautions import poles
+from ..words.notation import Maps, relu
+from ..words.signature import method
+from .shared.attention import Attention, AttentionGradients, chained, identity_like
 
 
 @method(caution=poles)

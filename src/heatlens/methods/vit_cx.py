@@ -12,11 +12,12 @@ pixel is the paper's correction for pixels that many masks cover.  The map is at
 import torch
 from torch import Tensor
 
-from ..cautions import exchanged
-from ..clusters import merged
-from ..masking import Enlarge, ScoreUnder, Scoring
-from ..notation import Maps, Stack, ratio, unit_range
-from ..registry import at_least, method
+from ..words.bounds import at_least
+from ..words.cautions import exchanged
+from ..words.notation import Maps, Stack, ratio, unit_range
+from ..words.signature import method
+from .shared.clusters import merged
+from .shared.masking import Enlarge, ScoreUnder, Scoring
 
 
 @method(display="range", caution=exchanged)

@@ -12,10 +12,10 @@ nobody names a layer here.  y is the class's softmax probability, as in the pape
 import torch
 from torch import Tensor
 
-from ..masking import ScoreWith, Scoring
-from ..notation import Maps, Stack
-from ..registry import method
+from ..words.notation import Maps, Stack
+from ..words.signature import method
 from .recipro_cam import rows
+from .shared.masking import ScoreWith, Scoring
 
 
 @method(display="range")

@@ -10,9 +10,9 @@ then rounding divided by rounding; with `absolute`, the sum is of |A_k|, which i
 weight by the largest derivative anywhere (XGradCAM+ of LibraGrad's authors, arXiv:2411.16760).
 """
 
-from ..cautions import vanishing_sum
-from ..notation import Maps, Stack, Summing, channel_sum, ratio, relu, spatial_sum
-from ..registry import method
+from ..words.cautions import vanishing_sum
+from ..words.notation import Maps, Stack, Summing, channel_sum, ratio, relu, spatial_sum
+from ..words.signature import method
 
 
 @method(caution=vanishing_sum)

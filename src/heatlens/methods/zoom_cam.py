@@ -7,9 +7,9 @@ Jan van Gemert.  ICPR 2020, arXiv:2010.08644.
 This file is the map of one layer; the maximum over the layers is its fusion.
 """
 
-from ..cautions import shallow_slopes
-from ..notation import Maps, Stack, channel_sum, unit_peak
-from ..registry import method
+from ..words.cautions import shallow_slopes
+from ..words.notation import Maps, Stack, channel_sum, unit_peak
+from ..words.signature import method
 
 
 @method(fuse="maximum", layers="convolutions", caution=shallow_slopes)

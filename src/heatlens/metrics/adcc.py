@@ -12,12 +12,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps, ratio
+from ..words.metric import metric
+from ..words.notation import Maps, ratio
 from .average_drop import average_drop
 from .coherency import coherency
 from .complexity import complexity
-from .replacing import Scored
+from .shared.replacing import Scored
 
 
 @metric(better="higher")

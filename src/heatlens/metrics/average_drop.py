@@ -10,11 +10,11 @@ torch-cam does too, takes logits unless told otherwise (score=logit).
 
 from torch import Tensor
 
-from ..masking import Scoring
-from ..measuring import metric
-from ..notation import Maps, ratio, relu
-from .masked import beside_masked
-from .replacing import Scored
+from ..methods.shared.masking import Scoring
+from ..words.metric import metric
+from ..words.notation import Maps, ratio, relu
+from .shared.masked import beside_masked
+from .shared.replacing import Scored
 
 
 @metric(better="lower")

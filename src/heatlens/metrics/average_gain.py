@@ -9,10 +9,10 @@ In per cent.  It is to Average Drop what a gain is to a loss: a map of ones scor
 
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps, ratio, relu
-from .masked import beside_masked
-from .replacing import Scored
+from ..words.metric import metric
+from ..words.notation import Maps, ratio, relu
+from .shared.masked import beside_masked
+from .shared.replacing import Scored
 
 
 @metric(better="higher")

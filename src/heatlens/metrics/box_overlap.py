@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps
-from ..regions import box_area, overlap
-from .guessing import Located, Pick, boxed
+from ..images.regions import box_area, overlap
+from ..words.metric import metric
+from ..words.notation import Maps
+from .shared.guessed_boxes import Located, Pick, boxed
 
 
 @metric()

@@ -12,9 +12,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps
-from .similarity import pearson
+from ..words.metric import metric
+from ..words.notation import Maps
+from .shared.similarity import pearson
 
 
 @metric(better="lower")

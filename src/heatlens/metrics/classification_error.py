@@ -9,7 +9,7 @@ Of the model alone, whatever its maps show: beside a localisation error, what of
 import torch
 from torch import Tensor
 
-from ..measuring import metric
+from ..words.metric import metric
 
 
 @metric(better="lower")

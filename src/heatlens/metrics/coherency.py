@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps, extremes
-from .similarity import pearson
+from ..words.metric import metric
+from ..words.notation import Maps, extremes
+from .shared.similarity import pearson
 
 
 @metric(better="higher")

@@ -8,8 +8,8 @@ The share of the picture that the map in [0, 1] keeps.
 
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps
+from ..words.metric import metric
+from ..words.notation import Maps
 
 
 @metric(better="lower")

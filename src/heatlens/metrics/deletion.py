@@ -11,10 +11,10 @@ the p_c themselves.
 
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps
-from .replacing import Fill, Scored, area, filled, mean_area
-from .replacing import curve as replaced
+from ..words.metric import metric
+from ..words.notation import Maps
+from .shared.replacing import Fill, Scored, area, filled, mean_area
+from .shared.replacing import curve as replaced
 
 
 @metric(better="lower", summary=mean_area)

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps, ratio
-from .objects import filled
+from ..words.metric import metric
+from ..words.notation import Maps, ratio
+from .shared.objects import filled
 
 
 @metric()

@@ -8,11 +8,11 @@ The mean over photos is the percentage of photos for which the explained part al
 
 from torch import Tensor
 
-from ..masking import Scoring
-from ..measuring import metric
-from ..notation import Maps
-from .masked import beside_masked
-from .replacing import Scored
+from ..methods.shared.masking import Scoring
+from ..words.metric import metric
+from ..words.notation import Maps
+from .shared.masked import beside_masked
+from .shared.replacing import Scored
 
 
 @metric(better="higher")

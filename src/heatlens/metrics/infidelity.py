@@ -14,10 +14,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps, ratio
-from ..registry import at_least
-from .replacing import ScoredOnce, draws, over_pictures
+from ..words.bounds import at_least
+from ..words.metric import metric
+from ..words.notation import Maps, ratio
+from .shared.replacing import ScoredOnce, draws, over_pictures
 
 _LARGEST = 10 / 28
 

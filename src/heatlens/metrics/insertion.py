@@ -10,10 +10,10 @@ in 20 steps, Group-CAM takes step=448, blur=51, sigma=50.  `curve` gives the p_c
 
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps
-from .replacing import Fill, Scored, area, filled, mean_area
-from .replacing import curve as replaced
+from ..words.metric import metric
+from ..words.notation import Maps
+from .shared.replacing import Fill, Scored, area, filled, mean_area
+from .shared.replacing import curve as replaced
 
 
 @metric(better="higher", summary=mean_area)

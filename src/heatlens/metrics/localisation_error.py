@@ -20,10 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps
-from ..regions import overlap
-from .guessing import Boxed, Guess, Located, Pick, boxed, guesses_of, two_boxes
+from ..images.regions import overlap
+from ..words.metric import metric
+from ..words.notation import Maps
+from .shared.guessed_boxes import Boxed, Guess, Located, Pick, boxed, guesses_of, two_boxes
 from .truth import Box, Truth
 
 

@@ -20,11 +20,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..measuring import Line, metric
-from ..notation import Maps, unit_range
-from ..regions import Boxes, overlap
-from ..registry import a_share
-from .contours import LEVELS, any_contour, largest_contours
+from ..images.regions import Boxes, overlap
+from ..words.bounds import a_share
+from ..words.metric import Line, metric
+from ..words.notation import Maps, unit_range
+from .shared.contours import LEVELS, any_contour, largest_contours
 
 _DELTAS = (0.3, 0.5, 0.7)
 _Hits = NDArray[np.bool_]

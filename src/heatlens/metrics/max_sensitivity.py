@@ -13,9 +13,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps
-from ..registry import at_least
+from ..words.bounds import at_least
+from ..words.metric import metric
+from ..words.notation import Maps
 
 
 @metric(better="lower")

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps
-from ..registry import a_share
-from .objects import objects
+from ..words.bounds import a_share
+from ..words.metric import metric
+from ..words.notation import Maps
+from .shared.objects import objects
 
 
 @metric()

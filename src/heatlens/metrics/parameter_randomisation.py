@@ -15,9 +15,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps
-from .similarity import Similarity, similar
+from ..words.metric import metric
+from ..words.notation import Maps
+from .shared.similarity import Similarity, similar
 
 
 @metric(better="lower")

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps
-from ..registry import at_least
-from .objects import objects
+from ..words.bounds import at_least
+from ..words.metric import metric
+from ..words.notation import Maps
+from .shared.objects import objects
 
 
 @metric()

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..measuring import Line, metric
-from ..notation import Maps, unit_range
+from ..words.metric import Line, metric
+from ..words.notation import Maps, unit_range
 
 _EDGES = np.append(np.arange(0, 1, 0.001), [1.0, 2.0, 3.0])
 _BINS = len(_EDGES) - 1

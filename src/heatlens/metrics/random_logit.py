@@ -12,10 +12,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..errors import EvidenceMissing
-from ..measuring import metric
-from ..notation import Maps
-from .similarity import Similarity, similar
+from ..words.errors import EvidenceMissing
+from ..words.metric import metric
+from ..words.notation import Maps
+from .shared.similarity import Similarity, similar
 
 
 @metric(better="lower")

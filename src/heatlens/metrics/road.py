@@ -10,10 +10,10 @@ The noise is in the model's units.  `curve` gives the difference for each percen
 
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps
-from .imputing import after_removal
-from .replacing import Scored
+from ..words.metric import metric
+from ..words.notation import Maps
+from .shared.imputing import after_removal
+from .shared.replacing import Scored
 
 PERCENTS = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0)
 

@@ -9,11 +9,11 @@ raster order; that code breaks ties by noise.  `curve` gives the probability for
 
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps
-from .imputing import after_removal
-from .replacing import Scored
+from ..words.metric import metric
+from ..words.notation import Maps
 from .road import PERCENTS
+from .shared.imputing import after_removal
+from .shared.replacing import Scored
 
 
 @metric(better="higher")

@@ -10,11 +10,11 @@ probability, which its code reports beside it.  `curve` gives it for each percen
 
 from torch import Tensor
 
-from ..measuring import metric
-from ..notation import Maps
-from .imputing import after_removal
-from .replacing import Scored
+from ..words.metric import metric
+from ..words.notation import Maps
 from .road import PERCENTS
+from .shared.imputing import after_removal
+from .shared.replacing import Scored
 
 
 @metric(better="lower")

@@ -11,12 +11,12 @@ sets: it removes pixels in the map's order, and correlates across the batch.  Al
 import torch
 from torch import Tensor
 
-from ..errors import BadSetting
-from ..measuring import metric
-from ..notation import Maps
-from ..registry import at_least
-from .replacing import ScoredOnce, draws
-from .similarity import pearson
+from ..words.bounds import at_least
+from ..words.errors import BadSetting
+from ..words.metric import metric
+from ..words.notation import Maps
+from .shared.replacing import ScoredOnce, draws
+from .shared.similarity import pearson
 
 
 @metric(better="higher")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValue
+from ..words.errors import BadValue
 
 Box = tuple[float, float, float, float]
 """x0 y0 x1 y1 in pixels, half-open."""

@@ -4,10 +4,11 @@ from typing import Any
 
 import torch
 
-from ..errors import BadValue
-from . import exported, jittor, keras
-from .onnx import onnx
-from .subject import Subject
+from ..words.errors import BadValue
+from .files.exported import load as exported
+from .files.onnx.load import onnx
+from .libraries import jittor, keras
+from .subject.subject import Subject
 
 _FILES = (".onnx", *exported.ENDINGS)
 

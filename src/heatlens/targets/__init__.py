@@ -1,16 +1,7 @@
 """What is explained: values that turn a model's outputs into one score per image."""
 
-from .classes import (
-    ClassTarget,
-    Contrast,
-    Logit,
-    Negative,
-    Opposite,
-    Probability,
-    Rest,
-    Sum,
-    settle,
-)
+from .classes import ClassTarget, Contrast, Logit, Negative, Opposite, Probability, Rest, Sum, settle
+from .contrasting import contrasted
 from .dense import Mask, Region
 from .detections import Box, are_detections, detections
 from .fitting import fitting
@@ -32,7 +23,6 @@ from .outputs import (
     with_logits,
 )
 from .parse import KINDS, WRITTEN, parse_target
-from .sharper import contrasted
 from .traits import as_probability, placed
 from .values import Anything, Similarity, Value, embedding
 

@@ -11,9 +11,9 @@ from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
 import torch
 from torch import Tensor
 
-from ..errors import BadValue
-from ..registry import at_least
-from ..trees import Tree
+from ..words.bounds import at_least
+from ..words.errors import BadValue
+from ..words.trees import Tree
 from .outputs import Reads, Target, class_logits, class_probabilities, column, given_to, log_probabilities
 
 Names = Callable[[int], str]

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import BadValue, NotInPhoto
-from ..trees import Tree
+from ..words.errors import BadValue, NotInPhoto
+from ..words.trees import Tree
 from .classes import Names, _OneClass
 from .meaning import Answer
 from .outputs import column, each_its_own, logits_of

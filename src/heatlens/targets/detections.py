@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Literal, Self
 
 from torch import Tensor, stack
 
-from ..errors import BadValue, NotInPhoto
-from ..notation import ratio
-from ..registry import at_least
-from ..trees import Tree
+from ..words.bounds import at_least
+from ..words.errors import BadValue, NotInPhoto
+from ..words.notation import ratio
+from ..words.trees import Tree
 from .classes import Names, _OneClass
 from .meaning import raw_of
 

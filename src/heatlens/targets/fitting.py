@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..errors import BadValue
-from ..trees import Tree
+from ..words.errors import BadValue
+from ..words.trees import Tree
 from .classes import Logit, Negative, Sum
 from .dense import Region
 from .detections import Box, are_detections

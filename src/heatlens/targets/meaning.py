@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import register_pytree_node
 
-from ..errors import BadValue
-from ..trees import Tree, tensors
+from ..words.errors import BadValue
+from ..words.trees import Tree, tensors
 
 Scores = Literal["logits", "multilabel", "softmax", "sigmoid"]
 SCORES: dict[str, str] = {

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..errors import BadValue, unknown
-from ..registry import spelling
+from ..words.errors import BadValue, unknown
+from ..words.wording import spelling
 
 
 @dataclass(frozen=True)

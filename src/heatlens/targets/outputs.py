@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import BadValue
-from ..trees import Tree, map_tensors, taken
+from ..words.errors import BadValue
+from ..words.trees import Tree, map_tensors, taken
 from .meaning import Answer, Meaning, picked, raw_of
 
 Target = Callable[[Any], Tensor]

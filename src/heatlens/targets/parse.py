@@ -5,9 +5,9 @@ from dataclasses import fields, replace
 from operator import index
 from typing import Any
 
-from ..converting import convert
-from ..errors import BadValue, UnknownName, unknown
-from ..registry import spelling
+from ..words.converting import convert
+from ..words.errors import BadValue, UnknownName, unknown
+from ..words.wording import spelling
 from .classes import ClassTarget, Contrast, Logit, Negative, Probability, Rest, Sum
 from .dense import Region
 from .detections import Box

@@ -5,9 +5,9 @@ from typing import ClassVar, Literal, Self
 
 from torch import Tensor
 
-from ..errors import BadValue
-from ..notation import ratio
-from ..trees import Tree, main_tensor
+from ..words.errors import BadValue
+from ..words.notation import ratio
+from ..words.trees import Tree, main_tensor
 from .classes import Names
 from .meaning import raw_of
 from .outputs import Reads, column, named_tensor, numbers_of

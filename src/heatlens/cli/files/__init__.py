@@ -1,0 +1,1 @@
+"""What commands write: pictures, maps, boxes, records."""

@@ -1,0 +1,1 @@
+"""Work on many photos, watched: what is asked, what is said meanwhile."""

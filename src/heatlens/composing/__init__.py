@@ -1,4 +1,0 @@
-"""Methods composed from parts."""
-
-from .building import compose as compose
-from .words import find_composition as find_composition

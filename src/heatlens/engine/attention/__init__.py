@@ -1,0 +1,1 @@
+"""Passes in which the attention of transformers can be looked into."""

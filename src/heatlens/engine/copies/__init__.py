@@ -1,0 +1,1 @@
+"""Private copies of a network: faster, compiled, or with weights drawn anew."""

@@ -1,0 +1,1 @@
+"""What methods may ask for, computed: the words of their signatures."""

@@ -1,0 +1,216 @@
+"""What is known at one layer of a scene, for one target per image.  Its public names are the methods' vocabulary."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property, partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ...methods.shared.attention import Attention
+from ...targets import class_logits, logits_of, score_each, with_logits
+from ...words.errors import LayoutUnclear
+from ...words.notation import Stack, over_space, resize
+from ...words.trees import Tree, several_times
+from ..attention.attention_pass import AttendedPass, Of, frozen
+from ..attention.relevance import carried, multiplied
+from ..forward.batching import Progress, chunk_size, chunked, takes_one
+from ..passes.derivatives import check_reached, directional, gradients, precise
+from ..passes.scene import Layout, View
+from ..rules import rules
+from .from_images import guided, modified
+from .linear_head import linear_head
+from .patch_sampling import score_patches
+from .scoring import class_of, probabilities, score_pictures
+
+
+class Evidence:
+    """What is known at one layer, or with "" of the network without one.  Its public names are the methods' words."""
+
+    def __init__(self, view: View, layer: str) -> None:
+        self._view, self._scene, self._layer = view, view.scene, layer
+
+    @cached_property
+    def _layout(self) -> Layout:
+        if not self._layer:
+            raise LayoutUnclear(f"{type(self._scene.model).__name__} has no layer with a map", "a layer", "layers=…")
+        return self._scene.layout(self._layer)
+
+    @cached_property
+    def activations(self) -> Stack:
+        said = self._scene.said[self._layer]
+        return precise(self._layout.to_stack(said if self._scene.options.differentiable else said.detach()))
+
+    @cached_property
+    def gradients(self) -> Stack:
+        raw = self._view.gradients[self._layer]
+        gradients = self._layout.to_stack(raw)
+        check_reached(raw, gradients, self._layer, self._view.targets[0])
+        return precise(gradients)
+
+    @property
+    def images(self) -> Tensor:
+        return precise(self._scene.images)
+
+    @property
+    def baseline(self) -> Tensor:
+        return self._scene.baseline.to(self.images).expand_as(self.images)
+
+    @cached_property
+    def class_weights(self) -> Tensor:
+        head, rectified = linear_head(self._scene.model, self.activations, self._scene.outputs, self._layer)
+        logits = logits_of(self._scene.outputs)
+        with torch.enable_grad():
+            leaf = logits.detach().requires_grad_()
+            score = score_each(with_logits(self._scene.outputs, leaf), self._view.targets)
+            by_class = torch.autograd.grad(score.sum(), leaf)[0]  # dy/d(logits): one-hot for a class's logit
+        weights = precise(by_class) @ head.to(precise(by_class))
+        return over_space(weights, self.activations) * (self.activations > 0) if rectified else weights
+
+    def enlarge(self, stack: Stack) -> Stack:
+        return resize(stack, tuple(self._scene.images.shape[2:]))
+
+    def perturbed(self, pictures: Iterable[Tensor]) -> Iterator[tuple[Stack, Stack]]:
+        for images in pictures:
+            shown = images.to(self._scene.images)
+            outputs, everything = self._scene.pictures(shown)
+            said = everything[self._layer]
+            with torch.enable_grad():
+                score = score_each(outputs, self._view.targets)
+            raw = self._view.differentiate(score, {self._layer: said}, create_graph=False)[self._layer]
+            layout = self._scene.read_layout(self._layer, said, shown)
+            yield precise(layout.to_stack(said.detach())), precise(layout.to_stack(raw))
+
+    def score_under(
+        self, pictures: Callable[[int, Tensor], Tensor], count: int, probability: bool = False, patches: bool = False
+    ) -> Tensor:
+        targets = probabilities(self._view.targets) if probability else self._view.targets
+        if patches:
+            return score_patches(self._scene, targets, pictures, count)
+        return score_pictures(self._scene, targets, pictures, count, self._scene.options.progress)
+
+    def score_with(self, vary: Callable[[Stack, Tensor], Stack], count: int, probability: bool = False) -> Tensor:
+        targets = probabilities(self._view.targets) if probability else self._view.targets
+
+        def scores(image: int, variations: Tensor, count: int) -> Tensor:
+            outputs = self._replayed(image, variations, count)
+            return precise(score_each(outputs, [targets[image]] * count))
+
+        return torch.stack([torch.cat(list(self._varied(i, vary, count, scores))) for i in self._each_image()])
+
+    def gradients_with(self, vary: Callable[[Stack, Tensor], Stack], count: int) -> Stack:
+        def summed_gradient(image: int, variations: Tensor, count: int) -> Tensor:
+            with torch.enable_grad():
+                leaf = variations.detach().requires_grad_()
+                outputs = self._replayed(image, leaf.clone(), count)
+                score = score_each(outputs, [self._view.targets[image]] * count)
+            raw = self._view.differentiate(score, {self._layer: leaf}, create_graph=False)[self._layer]
+            return precise(self._layout.to_stack(raw)).sum(0)
+
+        sums = [torch.stack(list(self._varied(i, vary, count, summed_gradient))).sum(0) for i in self._each_image()]
+        return torch.stack(sums) / count
+
+    def curvature(self, direction: Stack) -> Stack:
+        said = self._scene.said[self._layer]
+        along = self._layout.from_stack(direction.to(said.dtype), torch.zeros_like(said))
+        with torch.enable_grad():
+            slope = self._view.differentiate(self._view.score, {self._layer: said}, create_graph=True)[self._layer]
+            bend = directional(slope, said, along, create_graph=self._scene.options.differentiable)
+        return torch.zeros_like(direction) if bend is None else precise(self._layout.to_stack(bend))
+
+    def full_gradients(self, images: Tensor | None = None) -> list[Tensor]:
+        shown = (self._scene.images if images is None else images.to(self._scene.images)).detach()
+        with torch.enable_grad(), self._scene.precisely(), rules.biases() as found:
+            leaf = shown.requires_grad_()
+            score = score_each(self._scene.inputs.showing(leaf * 1).run(self._scene.model), self._view.targets)
+        flows = gradients([leaf, *(out for out, _ in found)], score)
+        terms = [(leaf.detach(), flows[0]), *((bias, flow) for (_, bias), flow in zip(found, flows[1:], strict=True))]
+        return [precise(value * flow) for value, flow in terms if flow is not None]
+
+    @cached_property
+    def attention(self) -> Attention:
+        return self._scene.once(AttendedPass).attention(self._view.targets)
+
+    def attention_gradients(self, of: Of = "score") -> list[Tensor]:
+        return self._scene.once(AttendedPass).slopes(self._view.targets, of)
+
+    def propagated(
+        self, what: Literal["guided", "rescale", "relevance", "attention", "attn_lrp", "cp_lrp", "libra"], **how: Any
+    ) -> Any:
+        match what:
+            case "guided":
+                return guided(self._scene, self._view.targets)
+            case "attention":
+                return self._attention_relevance(**how)
+            case "attn_lrp" | "cp_lrp" | "libra":
+                return modified(self._scene, self._view.targets, partial(rules.modified, what, **how))
+        passes = {"rescale": self._rescaled, "relevance": self._relevant}
+        return torch.cat([precise(self._layout.to_stack(passes[what](i))) for i in self._each_image()])
+
+    def _attention_relevance(self, rule: Literal["attn_lrp", "paper"], gamma: float) -> list[Tensor]:
+        if rule == "paper":
+            return carried(self._scene, self._view.targets, rules.transformer)
+        return multiplied(self._scene, self._view.targets, partial(rules.modified, rule, gamma, gamma))
+
+    def _rescaled(self, image: int) -> Tensor:
+        """Contributions of the layer's places, beside a layer that says nothing but what its prefix tokens say."""
+        said = self._said(image)
+        silent = self._layout.from_stack(torch.zeros_like(self._layout.to_stack(said)), said)
+        with torch.enable_grad(), rules.rescaled():
+            leaf = torch.cat([said, silent], self._rows[0]).requires_grad_()
+            score = score_each(self._replayed(image, leaf * 1, 2), [self._view.targets[image]] * 2)[:1]
+        (multipliers,) = gradients([leaf], score)
+        axis, rows = self._rows
+        first = None if multipliers is None else multipliers.narrow(axis, 0, rows)
+        return torch.zeros_like(said) if first is None else first * (said - silent)
+
+    def _relevant(self, image: int) -> Tensor:
+        said = self._said(image)
+        with torch.enable_grad(), frozen(self._scene.model):
+            leaf = said.clone().requires_grad_()
+            with rules.relevant():
+                logits = class_logits(self._replayed(image, leaf * 1, 1))
+            start = torch.full_like(logits, -1 / logits.shape[1])
+            start[:, class_of(self._view.targets[image])] = 1
+            (flow,) = gradients([leaf], (logits * start).sum(1))
+        return torch.zeros_like(said) if flow is None else flow
+
+    def _progress(self, image: int, count: int) -> Progress | None:
+        report, images = self._scene.options.progress, self._scene.inputs.batch
+        return None if report is None else lambda done, _: report(image * count + done, images * count)
+
+    def _each_image(self) -> range:
+        return range(self._scene.inputs.batch)
+
+    @property
+    def _rows(self) -> tuple[int, int]:
+        """The axis of the layer's output that holds the images, and how many of its rows belong to one."""
+        return getattr(self._layout, "batch_axis", 0), getattr(self._layout, "rows", 1)
+
+    def _said(self, image: int) -> Tensor:
+        """What the layer said of one image."""
+        axis, rows = self._rows
+        return self._scene.said[self._layer].detach().narrow(axis, image * rows, rows)
+
+    def _replayed(self, image: int, variations: Tensor, count: int) -> Tree:
+        with self._scene.precisely():
+            return self._scene.tail(self._layer)(variations, image, count)
+
+    def _varied(
+        self,
+        image: int,
+        vary: Callable[[Stack, Tensor], Stack],
+        count: int,
+        work: Callable[[int, Tensor, int], Tensor],
+    ) -> Iterator[Tensor]:
+        """work(image, its variations as the layer would say them, how many), chunk by chunk."""
+        said = self._said(image)
+        stack = self._layout.to_stack(said)
+
+        def one_chunk(start: int, stop: int) -> Tensor:
+            varied = vary(stack, torch.arange(start, stop, device=stack.device))
+            around = several_times(said, stop - start, *self._rows)
+            return work(image, self._layout.from_stack(varied, around), stop - start)
+
+        size = 1 if takes_one(self._scene.model) else chunk_size(said.numel() * said.element_size(), said.device)
+        return chunked(one_chunk, count, size, self._progress(image, count))

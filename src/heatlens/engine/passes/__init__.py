@@ -1,0 +1,1 @@
+"""One forward pass over a batch, and the derivatives that are taken of it."""

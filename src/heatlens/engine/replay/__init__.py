@@ -1,0 +1,1 @@
+"""The network run again from one layer on."""

@@ -1,0 +1,1 @@
+"""Networks that other frameworks run, as torch modules: ONNX Runtime, Jittor."""

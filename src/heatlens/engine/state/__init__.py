@@ -1,0 +1,1 @@
+"""The model as it is found and given back: its modes, its modules' answers, interrupts."""

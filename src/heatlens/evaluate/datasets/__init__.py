@@ -1,0 +1,1 @@
+"""The forms in which photos and what is true of them come."""

@@ -1,0 +1,1 @@
+"""What an evaluation is asked, and the files in which it is asked."""

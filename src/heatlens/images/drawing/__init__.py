@@ -1,0 +1,1 @@
+"""Maps become pictures: colours, overlays, boxes, grids of pictures with their names."""

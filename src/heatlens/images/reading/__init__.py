@@ -1,0 +1,1 @@
+"""Photos from files, bytes, arrays: found, decoded, made 8-bit RGB."""

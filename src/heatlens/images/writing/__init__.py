@@ -1,0 +1,1 @@
+"""Files that people keep: whole or not there, and none lost."""

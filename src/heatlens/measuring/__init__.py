@@ -1,0 +1,1 @@
+"""How good is this map?  What metrics may know of it, and the question itself."""

@@ -1,0 +1,1 @@
+"""The small network that ships inside heatlens, its weights and their licence."""

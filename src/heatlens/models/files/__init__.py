@@ -1,0 +1,1 @@
+"""Networks and weights from files, read as data and never as code."""

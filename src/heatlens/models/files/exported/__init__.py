@@ -1,0 +1,1 @@
+"""Programs of torch.export and TorchScript in files, checked word by word before torch is given them."""

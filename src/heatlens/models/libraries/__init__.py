@@ -1,0 +1,1 @@
+"""Networks as libraries make and name them, one library a file."""

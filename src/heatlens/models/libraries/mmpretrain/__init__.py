@@ -1,0 +1,1 @@
+"""MMPretrain: its zoo, its config files, its pipelines."""
