@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 import heatlens
-from architecture.source import ROOT, files, room, tree
+from architecture.source import REPOSITORY, ROOT, files, folder, tree
 
-REPOSITORY = ROOT.parents[1]
 TRACKED = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
 TEXTS = [
     path
@@ -42,13 +41,13 @@ def calls(path: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("path", [p for p in files() if room(p) != "engine"], ids=name)
+@pytest.mark.parametrize("path", [p for p in files() if folder(p) != "engine"], ids=name)
 def test_only_the_engine_touches_a_running_model(path: Path) -> None:
     assert {(name(path), call) for call in calls(path) & RUNNING} <= ALLOWED
 
 
 def test_the_engine_never_accumulates_gradients_and_the_check_can_fail() -> None:
-    engine = {call for path in files() if room(path) == "engine" for call in calls(path)}
+    engine = {call for path in files() if folder(path) == "engine" for call in calls(path)}
     assert "backward" not in engine
     assert {"grad", "no_grad", "register_forward_hook"} <= engine
 
@@ -65,20 +64,23 @@ def test_files_are_short_silent_and_finished(path: Path) -> None:
     assert ast.get_docstring(tree(path)), "a file says what it is"
 
 
-def test_every_method_file_is_in_the_table_of_contents() -> None:
-    contents = ROOT / "methods" / "__init__.py"
-    listed = {n.module for n in ast.walk(tree(contents)) if isinstance(n, ast.ImportFrom) and n.level == 1}
-    written = {
+@pytest.mark.parametrize(("room", "decorator", "least"), [("methods", "method", 50), ("metrics", "metric", 25)])
+def test_every_file_that_declares_is_in_the_table_of_contents(room: str, decorator: str, least: int) -> None:
+    contents = tree(ROOT / room / "contents.py")
+    listed = {n.module for n in ast.walk(contents) if isinstance(n, ast.ImportFrom) and n.level == 1}
+    declaring = {
         path.stem
-        for path in (ROOT / "methods").glob("*.py")
-        if any(isinstance(n, ast.FunctionDef) and _registers(n) for n in tree(path).body)
+        for path in (ROOT / room).glob("*.py")
+        if any(isinstance(n, ast.FunctionDef) and _declared(n, decorator) for n in tree(path).body)
     }
-    assert written - listed == set()
-    assert len(written) >= 24
+    assert declaring - listed == set()
+    assert len(declaring) >= least
 
 
-def _registers(function: ast.FunctionDef) -> bool:
-    return any(getattr(d.func if isinstance(d, ast.Call) else d, "id", "") == "method" for d in function.decorator_list)
+def _declared(function: ast.FunctionDef, decorator: str) -> bool:
+    return any(
+        getattr(d.func if isinstance(d, ast.Call) else d, "id", "") == decorator for d in function.decorator_list
+    )
 
 
 SNAPSHOT = Path(__file__).with_name("public_names.json")

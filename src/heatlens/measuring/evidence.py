@@ -47,7 +47,7 @@ class Showing:
 
 
 @dataclass(frozen=True)
-class Witness:
+class MapEvidence:
     """What is known of one recipe's maps over one batch.  Its public names are the vocabulary of the metrics."""
 
     _showing: Showing

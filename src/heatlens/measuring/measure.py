@@ -24,7 +24,7 @@ from ..recipes.recipe import AUTO, Recipe, recipes
 from ..targets import Logit, Target
 from ..words.errors import BadValue
 from ..words.signature import needs
-from .evidence import Showing, Witness
+from .evidence import MapEvidence, Showing
 
 Value = float | list[float]
 Values = dict[str, Value]
@@ -126,7 +126,7 @@ def _judged(
     for r in range(recipes):
         for c, criterion in enumerate(criteria):
             part = _part(progress, r * len(criteria) + c, steps)
-            values = criterion(Witness(showing, r, part), seed)
+            values = criterion(MapEvidence(showing, r, part), seed)
             for photo, value in enumerate(_plain(criterion, values, photos)):
                 found[photo][r][criterion.name] = value
             if part is not None:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from heatlens.engine.forward.inputs import Inputs
+from heatlens.engine.replay.behind_layer import Tail
 from heatlens.engine.replay.replay import Recorder
-from heatlens.engine.replay.tail import Tail
 from heatlens.engine.state.evaluating import evaluating
 from heatlens.words.trees import main_tensor
 from helpers.networks import Gap

@@ -14,8 +14,8 @@ from ...words.trees import Tree, close
 from ..forward.inputs import Inputs
 from ..passes.derivatives import gradients, precise
 from ..passes.scene import Scene
+from ..replay.behind_layer import Tail
 from ..replay.replay import Recorder
-from ..replay.tail import Tail
 from .unfused import Attended, attending
 
 Of = Literal["score", "outputs", "tokens", "read"]

@@ -19,8 +19,8 @@ from ..forward.capture import Captured, calls_meant, capture, find_layers
 from ..forward.finite import check_finite
 from ..forward.inputs import Inputs
 from ..forward.output_meaning import understood
+from ..replay.behind_layer import Tail
 from ..replay.replay import Recorder
-from ..replay.tail import Tail
 from ..state.evaluating import device_of
 from ..state.in_place import writes_like
 from .derivatives import gradients
