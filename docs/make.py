@@ -23,7 +23,7 @@ from heatlens.recipes.averages import AVERAGES
 from heatlens.recipes.fusion import FUSIONS
 from heatlens.recipes.naming import recipe_in_full
 from heatlens.recipes.recipe import RECIPES
-from heatlens.targets import KINDS, WRITTEN
+from heatlens.targets import KINDS
 from heatlens.words.errors import HeatlensError
 from heatlens.words.metric import METRIC_EVIDENCE, Metric
 from heatlens.words.signature import EVIDENCE, Entry, needs, settings
@@ -160,8 +160,8 @@ def evidence() -> str:
 
 def kinds() -> str:
     """The kinds of targets that have a word."""
-    written = {kind: WRITTEN.get(kind, f"{kind}:CLASS").replace(" or ", "` or `") for kind in KINDS}
-    return table(("written", "what is explained"), [(f"`{written[kind]}`", KINDS[kind]) for kind in KINDS])
+    written = {kind: kind.written.format(kind=kind.name).replace(" or ", "` or `") for kind in KINDS.values()}
+    return table(("written", "what is explained"), [(f"`{said}`", kind.meaning) for kind, said in written.items()])
 
 
 PEERS = {

@@ -9,10 +9,9 @@ from architecture.source import FLOORS, REPOSITORY, ROOT, arrows, circles, dotte
 
 TABLES_OF_CONTENTS = {"methods", "metrics"}
 """Folders where each file is one paper."""
-RIDDLES = set(
-    "judge witness seen swift attended attending survey heads tail voice work made notes aims gap_head recognise shown "
-    "written plainly say own alike".split()
-)
+RIDDLES = {"judge", "witness", "seen", "swift", "attended", "attending", "survey", "heads", "tail", "voice", "work",
+           "made", "notes", "aims", "gap_head", "recognise", "shown", "written", "plainly", "say", "own",
+           "alike"}  # fmt: skip
 """Names that said nothing to somebody who had not seen the project."""
 ACROSS = {"architecture", "docs", "helpers", "jittor", "laws", "oracles", "peers", "real", "safety", "training", "walk"}
 """Folders of tests that are about no one folder of the package."""

@@ -5,9 +5,11 @@ from .boxes import merged as merged
 from .finding import LEAST_PROBABLE as LEAST_PROBABLE
 from .finding import Finding as Finding
 from .finding import Located as Located
-from .formats import coco as coco
-from .formats import from_coco as from_coco
-from .formats import voc as voc
+from .formats import FORMS as FORMS
+from .formats import Form as Form
+from .formats.coco import coco as coco
+from .formats.coco import from_coco as from_coco
+from .formats.voc import voc as voc
 from .grabcut import grabcut as grabcut
 from .guesses import first_five as first_five
 from .points import find_points as find_points

@@ -5,6 +5,7 @@ from .contrasting import contrasted
 from .dense import Mask, Region
 from .detections import Box, are_detections, detections
 from .fitting import fitting
+from .kinds import KINDS
 from .meaning import SCORES, Answer, Meaning
 from .names import Classes, classes_of, named_classes
 from .outputs import (
@@ -22,14 +23,13 @@ from .outputs import (
     scores_in,
     with_logits,
 )
-from .parse import KINDS, WRITTEN, parse_target
+from .parse import parse_target
 from .traits import as_probability, placed
 from .values import Anything, Similarity, Value, embedding
 
 __all__ = [
     "KINDS",
     "SCORES",
-    "WRITTEN",
     "Answer",
     "Anything",
     "Box",

@@ -8,6 +8,19 @@ from ..options.model import Sections, model_options
 from ..options.question import asking_options, overwrite_option, running_options
 
 
+class FormName(click.ParamType):  # type: ignore[type-arg]
+    """A form of annotations by its name; which there are is asked when one is named."""
+
+    name = "form"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from ...localize import FORMS
+
+        if value not in FORMS:
+            self.fail(f"{value!r} is not one of {', '.join(map(repr, sorted(FORMS)))}.", param, ctx)
+        return value
+
+
 @click.command(cls=Sections, short_help="Find where things are in photos: boxes.")
 @click.argument("photos", nargs=-1, required=True)
 @asking_options
@@ -43,9 +56,9 @@ from ..options.question import asking_options, overwrite_option, running_options
 @click.option(
     "--format",
     "formats",
-    type=click.Choice(["coco", "voc"]),
+    type=FormName(),
     multiple=True,
-    help="Beside boxes.json: coco.json, or a Pascal VOC XML file per photo; repeatable.",
+    help="Beside boxes.json: coco (coco.json), or voc (a Pascal VOC XML file per photo); repeatable.",
 )
 @overwrite_option
 @click.option("--quiet", "-q", is_flag=True, help="Print errors only.")

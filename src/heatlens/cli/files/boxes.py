@@ -1,11 +1,12 @@
-"""What `heatlens locate` makes: photos with boxes, `boxes.json`, annotations in the forms of COCO and Pascal VOC."""
+"""What `heatlens locate` makes: photos with boxes, `boxes.json`, annotations in the forms of other tools."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .annotations import Annotations
 from .names import LONGEST, FileNames
 from .pictures import entry, kinds_of
-from .records import CocoFile, Record, Records
+from .records import Record, Records
 
 if TYPE_CHECKING:
     from ...asking.explanation import Explanation
@@ -28,8 +29,7 @@ class Places:
         self._names = FileNames(options)
         self._records = Records(self.out / "boxes.json")
         self._save, self._overwrite = options["save"], options["overwrite"]
-        self._formats = options["formats"]
-        self._coco = CocoFile(self.out / "coco.json", self._overwrite)
+        self._annotations = Annotations(self.out, options["formats"], self._overwrite)
         self._found = 0
         self._colours: dict[str, tuple[int, int, int]] = {}
 
@@ -41,8 +41,7 @@ class Places:
         self._kinds = kinds_of(self._save, KINDS)
         how = {key: value for key, value in self._how.items() if key != "min_probability"}
         search(np.ones((8, 8), np.float32), np.zeros((8, 8, 3), np.uint8), **how)
-        if "coco" in self._formats:
-            self._coco.check()
+        self._annotations.check()
 
     def stems(self, photos: list[Path]) -> list[str]:
         return self._records.stems(photos)
@@ -60,7 +59,7 @@ class Places:
         return [_said(*told) for told in zip(explanations, found, pictures, strict=True)]
 
     def finish(self) -> str:
-        if not self._records.write(self._coco.write):
+        if not self._records.write(self._annotations.write):
             return ""
         count = self._found
         said = f"{count} box{'es' * (count != 1)} in" if count else "nothing found;"
@@ -68,15 +67,10 @@ class Places:
 
     def _annotate(self, stem: str, photo: "Photo", findings: "list[Finding]") -> None:
         """The photo in the other forms; `FileThere` where they say something else of it."""
-        from ...images import write_bytes
-        from ...localize import Located, voc
+        from ...localize import Located
 
         file = self._records.relative(photo.path or photo.name)
-        located = Located(file, (photo.height, photo.width), findings)
-        if "coco" in self._formats:
-            self._coco.add(located)
-        if "voc" in self._formats:
-            write_bytes(self.out / f"{stem}.xml", voc(located), overwrite=self._overwrite)
+        self._annotations.add(stem, Located(file, (photo.height, photo.width), findings))
 
     def _drawn(
         self, stem: str, explanations: "list[Explanation]", found: "list[list[Finding]]", names: list[str]

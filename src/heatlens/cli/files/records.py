@@ -4,17 +4,13 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from filelock import FileLock
 
-from ...words.errors import BadValue, FileThere
-
-if TYPE_CHECKING:
-    from ...localize import Located
+from ...words.errors import BadValue
 
 Record = dict[str, Any]
-_ROUNDING = 1e-3
 
 
 class Records:
@@ -107,65 +103,3 @@ def _alone(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-class CocoFile:
-    """Annotations in COCO's form: every run adds its photos, and leaves others as they are."""
-
-    def __init__(self, path: Path, overwrite: bool) -> None:
-        self.path, self._overwrite = path, overwrite
-        self._there: dict[str, Located] = {}
-        self._new: dict[str, Located] = {}
-
-    def check(self) -> None:
-        """Look at what is there already; raises BadValue where it is not ours."""
-        self._there = self._read()
-
-    def add(self, located: "Located") -> None:
-        """Keep the findings of a photo; raises `FileThere` where others are known of it."""
-        known = self._there.get(located.file, located)
-        if not self._overwrite and not _alike(known, located):
-            raise FileThere(
-                f"{self.path} has other boxes of {located.file}",
-                "a photo that it does not have",
-                "Allow it: --overwrite",
-            )
-        self._new[located.file] = located
-
-    def write(self) -> None:
-        """All photos, those of this run in the place of what was known of them."""
-        from ...images import save_json
-        from ...localize import coco
-
-        if self._new:
-            save_json(self.path, coco([*(self._read() | self._new).values()]))
-
-    def _read(self) -> "dict[str, Located]":
-        from ...images import made_here
-        from ...localize import from_coco
-
-        if not self.path.exists():
-            return {}
-        try:
-            photos = from_coco(json.loads(self.path.read_text("utf-8"))) if made_here(self.path) else None
-        except (OSError, ValueError, KeyError, TypeError):
-            photos = None
-        if photos is None:
-            raise FileThere(
-                f"{self.path} is there already, and heatlens did not make it",
-                "a file to add to",
-                "Choose another --out",
-            )
-        return {photo.file: photo for photo in photos}
-
-
-def _alike(one: "Located", other: "Located") -> bool:
-    """Whether they find the same, to the rounding of another batch."""
-
-    def near(a: float | None, b: float | None) -> bool:
-        return a == b or (a is not None and b is not None and abs(a - b) <= _ROUNDING)
-
-    return len(one.findings) == len(other.findings) and all(
-        (a.box, a.name) == (b.box, b.name) and near(a.score, b.score) and near(a.heat, b.heat)
-        for a, b in zip(one.findings, other.findings, strict=True)
-    )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from ...images import made_here
-from ...images.reading.find import ENDINGS
+from ...images.reading.kinds import ENDINGS
 from ...words.errors import BadPhoto, BadValue
 from ...words.wording import readable
 from .dataset import Item, Label

@@ -1,6 +1,5 @@
 """Encoded photos become pixels: which formats are tried, how large they may be, and what damage looks like."""
 
-import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ...words.errors import BadPhoto
 from ...words.limits import limit, raised_by
+from .kind import PictureKind
 from .pixels import Pixels, to_rgb
 
 _DAMAGE = (
@@ -47,11 +47,8 @@ _TURNS: dict[int, Callable[[Pixels], Pixels]] = {
 
 
 def decoded(file: BinaryIO, what: str) -> Pixels:
-    """The pixels of an encoded photo; `what` names it in errors."""
+    """The pixels of an encoded photo, by Pillow; `what` names it in errors."""
     begin = file.read(4)
-    if not begin:
-        raise BadPhoto(f"{what} is empty", "Expected a photo", "Copy or download it again")
-    _check_size("HEATLENS_MAX_PHOTO_BYTES", file.seek(0, os.SEEK_END), f"{what} has {{}} bytes")
     file.seek(0)
     return pixels_of(_identified(file, what, begin), what)
 
@@ -77,7 +74,7 @@ def _identified(file: BinaryIO, what: str, begin: bytes) -> Image.Image:
 def pixels_of(image: Image.Image, what: str) -> Pixels:
     """The upright pixels of a picture that is open; `what` names it in errors."""
     share = 2 if image.format == "WEBP" else 1  # whose decoder holds the picture several times
-    _check_size("HEATLENS_MAX_PHOTO_PIXELS", image.width * image.height, f"{what} has {{}} pixels", share)
+    check_size("HEATLENS_MAX_PHOTO_PIXELS", image.width * image.height, f"{what} has {{}} pixels", share)
     try:
         image.load()
         turn = _orientation(image)
@@ -101,7 +98,8 @@ def _orientation(image: Image.Image) -> int:
     return said if isinstance(said, int) else 1
 
 
-def _check_size(name: str, value: int, said: str, share: int = 1) -> None:
+def check_size(name: str, value: int, said: str, share: int = 1) -> None:
+    """Raise what is larger than a limit; `said` holds a place for the value."""
     if value > (most := limit(name) // share):
         raise BadPhoto(said.format(f"{value:,}"), f"Expected at most {most:,}", raised_by(name))
 
@@ -117,3 +115,8 @@ def _bomb(what: str) -> BadPhoto:
 
 def _damaged(what: str, error: Exception) -> BadPhoto:
     return BadPhoto(f"{what} is damaged: {error}", "Expected a whole photo", "Copy or download it again")
+
+
+_ENDINGS = "jpg jpeg jpe jfif png apng gif bmp dib webp avif heic heif tif tiff jp2 ppm pgm pbm pnm"
+ENCODED = PictureKind(tuple(f".{ending}" for ending in _ENDINGS.split()), lambda begin: True, decoded, last=True)
+"""Whatever Pillow reads, of the formats that are tried."""

@@ -11,12 +11,9 @@ import numpy as np
 from torch import Tensor
 
 from ...words.errors import BadPhoto
+from .kinds import ENDINGS
 from .own_files import made_here
 from .read import URL, Photo
-
-_KINDS = "jpg jpeg jpe jfif png apng gif bmp dib webp avif heic heif tif tiff jp2 ppm pgm pbm pnm"
-ENDINGS = frozenset(f".{kind}" for kind in _KINDS.split())
-"""What counts as a photo in a folder."""
 
 
 def find_photos(patterns: Sequence[str | os.PathLike[str]] | str | os.PathLike[str]) -> list[Path]:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ...words.errors import BadPhoto
 from ...words.wording import readable
-from .decode import decoded, pixels_of
+from .decode import pixels_of
+from .kinds import decoded
 from .pixels import Pixels, from_array, from_tensor, on_white
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[np.generic] | Tensor

@@ -1,0 +1,19 @@
+"""The kinds of targets that have a word.  This page is their table of contents."""
+
+from types import MappingProxyType
+
+from .class_kinds import CONTRAST as CONTRAST
+from .class_kinds import LOGIT as LOGIT
+from .class_kinds import NEGATIVE as NEGATIVE
+from .class_kinds import PROBABILITY as PROBABILITY
+from .class_kinds import REST as REST
+from .class_kinds import SUM as SUM
+from .kind import Kind
+from .place_kinds import BOX as BOX
+from .place_kinds import REGION as REGION
+from .value_kinds import SIMILAR as SIMILAR
+from .value_kinds import VALUE as VALUE
+
+_LISTED = [kind for kind in list(globals().values()) if isinstance(kind, Kind)]
+KINDS = MappingProxyType({kind.name: kind for kind in _LISTED})
+"""Every kind, by its name."""
