@@ -9,7 +9,7 @@ from heatlens.engine.evidence.evidence import Evidence
 from heatlens.engine.forward.inputs import Inputs
 from heatlens.engine.passes.scene import Options, Scene
 from heatlens.engine.state.evaluating import evaluating
-from heatlens.models.subject.layouts import ChannelsFirst
+from heatlens.models.reading.layouts import ChannelsFirst
 from heatlens.targets import Logit
 
 from . import peers

@@ -10,7 +10,7 @@ from torchvision.models import resnet18
 
 import heatlens
 import jittor
-from heatlens.models.subject.layers import list_layers
+from heatlens.models.reading.layers import list_layers
 from heatlens.words.errors import EvidenceMissing, UnknownName
 from helpers.networks import lively
 from jittor import nn as jittor_nn

@@ -123,7 +123,7 @@ def test_the_default_layer_is_looked_for_once(model: nn.Module) -> None:
 
 
 def test_every_layer_is_listed_and_one_recommended(model: nn.Module) -> None:
-    from heatlens.models.subject.layers import list_layers
+    from heatlens.models.reading.layers import list_layers
 
     subject = heatlens.load(model)
     layers = list_layers(subject.model, (IMAGES,), {}, subject.reading)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from ..engine.forward.inputs import Inputs
-from ..models.subject.stages import convolutions, stages
+from ..models.reading.stages import convolutions, stages
 from ..models.subject.subject import Subject
 from ..recipes.fusion import fused
 from ..recipes.recipe import AUTO, Recipe

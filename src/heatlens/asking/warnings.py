@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..engine.passes.scene import Scene
-from ..models.subject.layouts import Tokens
+from ..models.reading.layouts import Tokens
 from ..recipes.recipe import Recipe
 from ..words.notation import Maps, space
 from ..words.signature import settings

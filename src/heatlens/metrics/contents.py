@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..words.errors import BadValue, unknown
-from ..words.extensions import extensions, loaded
+from ..words.extensions import all_loaded, extensions, loaded
 from ..words.metric import METRIC_EVIDENCE, Metric, measures
 from ..words.signature import needs
 from ..words.wording import spelling
@@ -49,7 +49,7 @@ METRICS = MappingProxyType({metric.name: metric for metric in _DECLARED if metri
 
 def all_metrics() -> list[Metric]:
     """Every metric, by its name, those that other packages add among them."""
-    added = [_named(name, point) for name, point in _added().items()]
+    added = [replace(as_metric(found), name=point.name) for point, found in all_loaded(_added())]
     return sorted([*METRICS.values(), *added], key=lambda metric: metric.name)
 
 
@@ -66,7 +66,7 @@ def find_metric(name: str | Metric | Callable[..., Any]) -> Metric:
             return known
     for own, point in _added().items():
         if spelling(own) == spelling(name):
-            return _named(own, point)
+            return replace(as_metric(loaded(point)), name=own)
     raise unknown("metric", name, sorted([*METRICS, *_added()]), "heatlens metrics")
 
 
@@ -78,10 +78,6 @@ def as_metric(function: Callable[..., Any]) -> Metric:
     if strange := [word for word in needs(function) if word not in METRIC_EVIDENCE]:
         raise BadValue(f"the metric {name} asks for {', '.join(strange)}", f"some of {', '.join(METRIC_EVIDENCE)}")
     return Metric(name, function)
-
-
-def _named(name: str, point: EntryPoint) -> Metric:
-    return replace(as_metric(loaded(point)), name=name)
 
 
 def _added() -> Mapping[str, EntryPoint]:

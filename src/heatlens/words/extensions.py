@@ -3,7 +3,7 @@
 In their pyproject.toml: `[project.entry-points."heatlens.methods"]`, then `gentle_cam = "theirs.gentle:gentle_cam"`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -32,6 +32,15 @@ def loaded(point: EntryPoint) -> Any:
     except Exception as error:  # whatever the code of others raises while it is imported
         why = f"{type(error).__name__}: {error}"
         raise BadValue(f"{point.name!r} of {point.value} cannot be loaded: {why}", "a package that imports") from error
+
+
+def all_loaded(points: Mapping[str, EntryPoint]) -> Iterator[tuple[EntryPoint, Any]]:
+    """Each with what it stands for; one that cannot be loaded is left out with a warning, so that the others work."""
+    for point in points.values():
+        try:
+            yield point, loaded(point)
+        except BadValue as error:
+            warn(str(error), stacklevel=2)
 
 
 @cache

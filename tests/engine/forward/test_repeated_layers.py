@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import heatlens
-from heatlens.models.subject.layers import list_layers
+from heatlens.models.reading.layers import list_layers
 from heatlens.words.errors import BadSetting, HeatlensError
 from helpers.networks import torchvision_model
 

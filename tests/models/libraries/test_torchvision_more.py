@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision import models as library
 
 import heatlens
-from heatlens.models.subject.padding import Padding, Trimmed
+from heatlens.models.reading.padding import Padding, Trimmed
 from heatlens.targets import Box, Region
 from heatlens.words.errors import BadValue
 from helpers.networks import lively

@@ -8,7 +8,7 @@ from ..options.model import Sections, model_options, subject_from
 from ..terminal import echo
 
 if TYPE_CHECKING:
-    from ...models.subject.layers import Layer
+    from ...models.reading.layers import Layer
 
 
 @click.command(cls=Sections, short_help="List a model's layers; the recommended one is marked.")
@@ -20,7 +20,7 @@ def layers(model: str, part: str, **options: Any) -> None:
 
     The number stands for the layer in --layers; what has no map has none.
     """
-    from ...models.subject.layers import list_layers
+    from ...models.reading.layers import list_layers
 
     subject = subject_from(model, options)
     declared = subject.default_layers() if subject.layers else ()

@@ -12,7 +12,7 @@ from ..terminal import echo
 def models(library: str, part: str) -> None:
     """List the names of all models, or those of one LIBRARY (bundled, torchvision, timm, mmpretrain, transformers)."""
     from ...models.libraries.transformers import families
-    from ...models.load import names_by_library
+    from ...models.loading import names_by_library
 
     for name, names in names_by_library(library).items():
         try:

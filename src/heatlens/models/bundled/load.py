@@ -12,6 +12,7 @@ from torch import Tensor
 from ...images import Preprocessing
 from ...targets import Classes
 from ...words.errors import BadValue, ModelUnavailable
+from ..subject.library import Library
 from ..subject.subject import Subject
 from .networks import BundledCNN
 
@@ -81,3 +82,6 @@ def _preprocessing(data: bytes) -> Preprocessing:
     return Preprocessing(
         size=(said["size"], said["size"]), mean=tuple(said["mean"]), std=tuple(said["std"]), resize="squash"
     )
+
+
+BUNDLED = Library("bundled", bundled, names)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn, strided
 
 from ...words.errors import HeatlensError, ModelUnavailable
+from ..subject.subject import Subject
 from .archives import check_sizes, opened
 from .building import first_line
 from .pickles import check_pickle, check_pickles
@@ -52,6 +53,12 @@ def read_file(path: str | Path) -> Any:
 def load_state(model: nn.Module, path: str | Path) -> None:
     """Fill a model with a checkpoint; every tensor must fit."""
     fill(model, read_state(path), Path(path).name)
+
+
+def filled(subject: Subject, path: str | Path) -> Subject:
+    """The subject, its model filled with a checkpoint."""
+    load_state(subject.model, path)
+    return subject
 
 
 def fill(model: nn.Module, state: dict[str, Tensor], name: str) -> None:

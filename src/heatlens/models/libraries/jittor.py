@@ -8,6 +8,7 @@ from ...engine.runtimes.jittor import JittorRuns
 from ...engine.runtimes.shell import Shell
 from ...words.errors import BadValue
 from ..subject.lacking import SLOPES, Lacking
+from ..subject.library import Library
 from ..subject.subject import Subject
 
 _LACKING = Lacking(SLOPES, "Jittor is asked for what layers say and its first derivatives only")
@@ -37,3 +38,10 @@ def check_numpy(version: str = np.__version__) -> None:
             "numpy 1.26",
             'Use an environment of its own: pip install "heatlens[jittor]"',
         )
+
+
+def _wrapped(model: Any) -> Subject | None:
+    return jittor(model) if made_with_jittor(model) else None
+
+
+JITTOR = Library("jittor", wrap=_wrapped)

@@ -10,7 +10,8 @@ from ...images import Preprocessing
 from ...targets import Classes, Meaning
 from ...words.errors import BadValue
 from ...words.optional import require
-from ..subject.layouts import Reading
+from ..reading.layouts import Reading
+from ..subject.library import Library
 from ..subject.subject import Subject
 from .imagenet import imagenet_classes
 
@@ -163,3 +164,10 @@ def _classes(model: Any) -> Classes:
     trained = any(name.startswith(key) for key in _APPLICATIONS)
     shape = getattr(model, "output_shape", None)
     return imagenet_classes() if trained and isinstance(shape, tuple) and shape[-1:] == (1000,) else Classes()
+
+
+def _wrapped(model: Any) -> Subject | None:
+    return keras(model) if made_with_keras(model) else None
+
+
+KERAS = Library("keras", wrap=_wrapped)

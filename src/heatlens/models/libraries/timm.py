@@ -9,8 +9,9 @@ from ...targets import Classes, Logit, Similarity
 from ...words.errors import ModelUnavailable, unknown
 from ...words.optional import require
 from ..files.building import built, unavailable
-from ..files.checkpoints import load_state
-from ..subject.layouts import Reading
+from ..files.checkpoints import filled, load_state
+from ..reading.layouts import Reading
+from ..subject.library import Library
 from ..subject.subject import Subject
 from .hub import check_reachable
 from .imagenet import imagenet_classes
@@ -132,3 +133,11 @@ def _patch(model: nn.Module) -> tuple[int, ...] | None:
     embed = getattr(model, "patch_embed", None)
     size = getattr(embed, "patch_size", None)
     return tuple(int(side) for side in size) if isinstance(size, tuple | list) else None
+
+
+def _wrapped(model: Any) -> Subject | None:
+    made_here = type(model).__module__.startswith("timm.") and getattr(model, "pretrained_cfg", None)
+    return from_module(model) if made_here else None
+
+
+TIMM = Library("timm", timm, names, _wrapped, fill=filled, bare=True)

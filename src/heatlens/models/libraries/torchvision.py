@@ -12,10 +12,11 @@ from ...targets import Classes
 from ...words.errors import unknown
 from ...words.optional import require
 from ..files.building import built, unavailable
-from ..files.checkpoints import fill, load_state, read_state
+from ..files.checkpoints import fill, filled, load_state, read_state
+from ..subject.library import Library
 from ..subject.subject import Subject
 from .imagenet import with_synonyms
-from .torchvision_tasks import fitted
+from .torchvision_tasks import detector_of, fitted
 
 _AUXILIARY = ("googlenet", "inception_v3")
 
@@ -90,3 +91,6 @@ def _with_auxiliary_heads(models: Any, name: str, weights: Any, arguments: dict[
 
 def _same_classes(declared: Any, arguments: dict[str, Any]) -> bool:
     return arguments.get("num_classes") in (None, len(declared.meta.get("categories", ())))
+
+
+TORCHVISION = Library("torchvision", torchvision, names, detector_of, fill=filled, bare=True)

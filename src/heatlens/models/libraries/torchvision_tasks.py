@@ -7,8 +7,8 @@ from torch import nn
 
 from ...images import Preprocessing
 from ...targets import Box, Classes, Region
-from ..subject.layouts import Reading
-from ..subject.padding import Padding
+from ..reading.layouts import Reading
+from ..reading.padding import Padding
 from ..subject.plain import patch_stride
 from ..subject.subject import Subject
 
@@ -36,13 +36,10 @@ def _classifier(subject: Subject, transforms: Any) -> Subject:
     return replace(subject, preprocessing=shown, reading=Reading(patch=patch_stride(subject.model)))
 
 
-def is_detector(model: Any) -> bool:
-    """Whether a module is one of torchvision's detectors, or derived from one."""
-    return any(kind.__module__.startswith("torchvision.models.detection") for kind in type(model).__mro__)
-
-
-def detector(model: nn.Module) -> Subject:
-    """A detector that somebody built."""
+def detector_of(model: Any) -> Subject | None:
+    """One of torchvision's detectors that somebody built, or one derived from them."""
+    if not any(kind.__module__.startswith("torchvision.models.detection") for kind in type(model).__mro__):
+        return None
     return _detector(Subject(type(model).__name__, model), None)
 
 

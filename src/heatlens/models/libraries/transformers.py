@@ -13,7 +13,8 @@ from ...targets import Classes, Similarity
 from ...words.errors import BadValue, ModelUnavailable
 from ...words.optional import require
 from ..files.building import first_line, unavailable
-from ..files.checkpoints import read_state
+from ..files.checkpoints import filled, read_state
+from ..subject.library import Library
 from ..subject.plain import plain
 from ..subject.subject import Subject
 from .hub import check_reachable
@@ -170,3 +171,10 @@ def _quietly(library: Any) -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+def _wrapped(model: Any, **options: Any) -> Subject | None:
+    return from_module(model, **options) if made_here(model) else None
+
+
+TRANSFORMERS = Library("transformers", transformers, names, _wrapped, frozenset({"processor"}), filled)

@@ -4,7 +4,7 @@ from typing import Any
 
 from ...images import Preprocessing
 from ...targets import Classes, ClassTarget, Logit, Meaning, Region, Similarity, classes_of
-from ..subject.layouts import Reading
+from ..reading.layouts import Reading
 from ..subject.plain import patch_stride
 from .imagenet import imagenet_classes
 from .processors import preprocessing_of

@@ -8,8 +8,8 @@ from typing import Any
 from ...images import Preprocessing
 from ...targets import SCORES
 from ...words.errors import BadValue
+from ..reading.layouts import Reading
 from .channel_numbers import for_channels
-from .layouts import Reading
 
 _PREPROCESSING = ("mean", "std", "size", "resize", "interpolation", "shorter_side", "transparency", "channels")
 _READING = ("prefix_tokens", "grid", "patch", "channels_last", "axes", "time_last")

@@ -7,7 +7,7 @@ from torch import nn
 
 from ...images import Preprocessing
 from ...targets import classes_of
-from .layouts import Reading
+from ..reading.layouts import Reading
 from .subject import Subject
 from .volumes import ASSUMED, volumes_of
 

@@ -14,15 +14,15 @@ from ...images.geometry import black
 from ...recipes.layers import Named, several
 from ...targets import Classes, ClassTarget, Logit, Target, embedding, named_classes, parse_target
 from ...words.errors import BadValue, unknown
-from .call import read_inputs
+from ..reading.call import read_inputs
+from ..reading.layers import layer_calls, recommended_layer
+from ..reading.layouts import Layout, Reading
+from ..reading.named_layers import chosen, needs_no_pass
+from ..reading.stages import blocks
 from .lacking import Lacking
-from .layers import layer_calls, recommended_layer
-from .layouts import Layout, Reading
 from .likeness import Reader, likeness
-from .named_layers import chosen, needs_no_pass
 from .overrides import OVERRIDES, preprocessing_said, reading_said
 from .own_size import whole
-from .stages import blocks
 from .volumes import Intensities, channels_of, intensities_said, shown_volume
 
 _BLANK = 48

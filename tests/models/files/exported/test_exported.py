@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import heatlens
 from heatlens.engine.forward.batching import takes_one
-from heatlens.models.subject.layers import list_layers
+from heatlens.models.reading.layers import list_layers
 from heatlens.words.errors import BadValue, EvidenceMissing, ModelUnavailable
 from helpers.networks import torchvision_model
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ....images import Preprocessing
 from ....images.geometry import Channels
 from ....words.errors import BadValue, ModelUnavailable
+from ...subject.library import Library
 from ...subject.subject import Subject
 from ..building import check_parameters
 from .network import CaffeNet
@@ -122,3 +123,6 @@ def _randomise(model: nn.Module) -> None:
     for module in model.modules():
         if callable(reset := getattr(module, "reset_parameters", None)):
             reset()
+
+
+CAFFE = Library("caffe", caffe)

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from ....engine.forward.batching import one_at_a_time
 from ....images import Preprocessing
 from ....words.errors import BadValue, HeatlensError, ModelUnavailable
+from ...reading.layouts import Reading
 from ...subject.lacking import PICTURES, Lacking
-from ...subject.layouts import Reading
 from ...subject.plain import patch_stride
 from ...subject.subject import Subject
 from ..archives import check_sizes

@@ -17,9 +17,9 @@ from ....images import Preprocessing
 from ....targets import Classes, Meaning, classes_of
 from ....words.errors import BadValue, MissingExtra
 from ....words.trees import Tree, close
+from ...reading.layouts import Reading
 from ...subject.channel_numbers import for_channels
 from ...subject.lacking import LAYERS, Lacking
-from ...subject.layouts import Reading
 from ...subject.subject import Subject
 from ..building import first_line
 from .graph import before_activation, for_any_batch, input_shape, metadata, patch_of, read_graph

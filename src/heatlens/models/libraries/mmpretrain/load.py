@@ -10,17 +10,19 @@ from typing import Any
 from urllib.parse import urlparse
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ....targets import Classes, Meaning
 from ....words.errors import BadValue, HeatlensError, ModelUnavailable
 from ....words.optional import require
 from ...files.building import bounded, check_parameters, first_line, unavailable
 from ...files.checkpoints import fill
-from ...subject.layouts import Reading
+from ...reading.layouts import Reading
+from ...subject.library import Library
 from ...subject.plain import patch_stride
 from ...subject.subject import Subject
 from ..imagenet import imagenet_classes
+from .checkpoint_names import adapted, prefixed, with_head
 from .configs import declared_classes, read_config
 from .configs import names as names
 from .pipelines import shown_by
@@ -59,7 +61,7 @@ def filled(subject: Subject, weights: str | Path) -> Subject:
     """The subject of a classifier with a checkpoint's weights in it, and its class names if it has any."""
     state, classes = read_runner_file(weights)
     model, name = subject.model, Path(weights).name
-    whole, remarks = _with_head(model, _adapted(model, _prefixed(model, state)), name)
+    whole, remarks = with_head(model, adapted(model, prefixed(model, state)), name)
     fill(model, whole, name)
     found, unfit = (_classes(model, classes), _unfit(model, classes, name)) if classes else (subject.classes, ())
     return replace(subject, classes=found, remarks=(*subject.remarks, *remarks, *unfit))
@@ -185,30 +187,8 @@ def _file(weights: Any, called: str) -> Path:
     return file
 
 
-def _adapted(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors after the model's own hooks: position embeddings resized, windows' tables rebuilt."""
-    found = dict(state)
-    for name, module in model.named_modules():
-        for hook in module._load_state_dict_pre_hooks.values():
-            hook(found, f"{name}." if name else "", {}, True, [], [], [])
-    return found
+def _wrapped(model: Any) -> Subject | None:
+    return from_module(model) if made_here(model) else None
 
 
-def _prefixed(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a backbone that was saved by itself, under the names that they have in the classifier."""
-    inside = {f"backbone.{key}": value for key, value in state.items()}
-    own = model.state_dict().keys()
-    return inside if not own & state.keys() and own & inside.keys() else state
-
-
-def _with_head(model: nn.Module, state: dict[str, Tensor], name: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """A whole backbone without the head beside the random weights that the head has; and what to know of it."""
-    own = model.state_dict()
-    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
-    if not missing or any(key.startswith("backbone.") for key in missing):
-        return state, ()
-    parts = " and no ".join(dict.fromkeys(key.partition(".")[0] for key in missing))
-    remark = f"{name} holds no {parts}: random weights stand there, so classes and scores mean nothing"
-    return {**{key: value for key, value in state.items() if key in own}, **{key: own[key] for key in missing}}, (
-        remark,
-    )
+MMPRETRAIN = Library("mmpretrain", mmpretrain, names, _wrapped, fill=filled)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import heatlens
-from heatlens.models.subject.layers import list_layers
+from heatlens.models.reading.layers import list_layers
 from heatlens.recipes.layers import several
 from heatlens.words.errors import BadValue, UnknownName
 from helpers.networks import Gap, torchvision_model

@@ -1,4 +1,4 @@
-"""What is no plain module of torch: files of exported networks, programs, and modules of other frameworks."""
+"""Networks that are whole in one file, or that left Python: ONNX, programs of torch.export, TorchScript."""
 
 from typing import Any
 
@@ -7,7 +7,6 @@ import torch
 from ..words.errors import BadValue
 from .files.exported import load as exported
 from .files.onnx.load import onnx
-from .libraries import jittor, keras
 from .subject.subject import Subject
 
 _FILES = (".onnx", *exported.ENDINGS)
@@ -30,13 +29,9 @@ def from_file(name: str, weights: Any = None, **options: Any) -> Subject:
 
 
 def from_object(model: Any) -> Subject | None:
-    """A subject of an exported program, TorchScript, a Keras model or a Jittor module; None for anything else."""
+    """A subject of an exported program or TorchScript; None for anything else."""
     if isinstance(model, torch.export.ExportedProgram):
         return exported.program(model)
     if isinstance(model, torch.jit.ScriptModule):
         return exported.scripted(model)
-    if keras.made_with_keras(model):
-        return keras.keras(model)
-    if jittor.made_with_jittor(model):
-        return jittor.jittor(model)
     return None

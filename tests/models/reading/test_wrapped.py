@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import heatlens
-from heatlens.models.subject.layouts import Reading, Tokens
+from heatlens.models.reading.layouts import Reading, Tokens
 from heatlens.words.errors import BadValue
 from helpers.networks import Gap, lively
 

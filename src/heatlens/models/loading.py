@@ -1,49 +1,45 @@
 """Whatever a person holds -> a Subject."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import nn
 
 from ..words.errors import BadValue, HeatlensError, ModelUnavailable, UnknownName, unknown
-from . import foreign as _foreign
-from .bundled import load as _bundled
-from .files import caffe as _caffe
+from ..words.extensions import all_loaded, extensions, loaded
+from . import whole_networks
+from .bundled.load import BUNDLED as BUNDLED
 from .files.building import first_line
-from .files.checkpoints import load_state
+from .files.caffe.load import CAFFE as CAFFE
+from .files.checkpoints import filled
 from .files.class_files import read_class_file
 from .files.quantised import with_what_it_lacks
-from .libraries import timm as _timm
-from .libraries import torchvision as _torchvision
-from .libraries import transformers as _transformers
-from .libraries.mmpretrain import load as _mmpretrain
-from .libraries.torchvision_tasks import detector, is_detector
+from .libraries.jittor import JITTOR as JITTOR
+from .libraries.keras import KERAS as KERAS
+from .libraries.mmpretrain.load import MMPRETRAIN as MMPRETRAIN
+from .libraries.timm import TIMM as TIMM
+from .libraries.torchvision import TORCHVISION as TORCHVISION
+from .libraries.transformers import TRANSFORMERS as TRANSFORMERS
 from .subject.class_names import check_at_once
 from .subject.grey import in_grey
+from .subject.library import Library
 from .subject.overrides import OVERRIDES
 from .subject.plain import plain, unwrapped
 from .subject.subject import Subject
 
 _FILES = (".safetensors", ".pt", ".pth", ".tar", ".bin", ".ckpt")
 """How files of weights end."""
-_LIBRARIES: dict[str, Callable[[], list[str]]] = {
-    "bundled": _bundled.names,
-    "torchvision": _torchvision.names,
-    "timm": _timm.names,
-    "mmpretrain": _mmpretrain.names,
-    "transformers": _transformers.names,
-}
-
-_NAMED: dict[str, Callable[..., Subject]] = {
-    "torchvision": _torchvision.torchvision,
-    "timm": _timm.timm,
-    "mmpretrain": _mmpretrain.mmpretrain,
-    "caffe": _caffe.caffe,
-    "transformers": _transformers.transformers,
-}
-"""What makes the subject of `LIBRARY/NAME`."""
+LIBRARIES = MappingProxyType(
+    {library.name: library for library in list(globals().values()) if isinstance(library, Library)}
+)
+"""Every library that ships, by its name."""
+_IN_ORDER = (TORCHVISION, TIMM)
+"""Where a bare name is looked for, one after the other."""
 
 
 def load(
@@ -80,10 +76,9 @@ def load(
 
 def _with_as_many(model: Any, weights: Any, options: dict[str, Any], classes: Any) -> Subject:
     """The subject; a network that is built for weights of a person's own has an output for each name that they give."""
-    named = isinstance(model, str) and model.partition("/")[0] not in _NAMED.keys() - {"torchvision", "timm"}
+    named = isinstance(model, str) and _counts_classes(model)
     own = weights == "none" or (isinstance(weights, str | os.PathLike) and Path(weights).suffix in _FILES)
-    built = named and own and model not in _bundled.names() and not _foreign.is_file(model)
-    if not built or classes is None or isinstance(classes, Mapping) or "num_classes" in options:
+    if not named or not own or classes is None or isinstance(classes, Mapping) or "num_classes" in options:
         return _subject(model, weights, options)
     try:
         return _subject(model, weights, {**options, "num_classes": len(classes)})
@@ -94,6 +89,14 @@ def _with_as_many(model: Any, weights: Any, options: dict[str, Any], classes: An
             raise error from None
 
 
+def _counts_classes(name: str) -> bool:
+    """Whether the model of that name is built with `num_classes`."""
+    if name == BUNDLED.name or whole_networks.is_file(name):
+        return False
+    library = LIBRARIES.get(name.partition("/")[0])
+    return library is None or library.bare
+
+
 def subject_of(model: "str | nn.Module | Subject") -> Subject:
     """The subject itself, or the one that `load` makes."""
     return model if isinstance(model, Subject) else load(model)
@@ -101,9 +104,31 @@ def subject_of(model: "str | nn.Module | Subject") -> Subject:
 
 def names_by_library(library: str = "") -> dict[str, Callable[[], list[str]]]:
     """The names that `load` understands, by library; of one library if it is named."""
-    if library and library not in _LIBRARIES:
-        raise unknown("library", library, _LIBRARIES)
-    return {library: _LIBRARIES[library]} if library else dict(_LIBRARIES)
+    known = {one.name: one.names for one in _libraries() if one.names is not None}
+    if library and library not in known:
+        raise unknown("library", library, known)
+    return {library: known[library]} if library else known
+
+
+def _libraries() -> Iterator[Library]:
+    """Those that ship, then those that other packages add."""
+    yield from LIBRARIES.values()
+    for point, found in all_loaded(extensions("heatlens.models", LIBRARIES)):
+        yield _as_library(point, found)
+
+
+def _library(name: str) -> Library | None:
+    points = extensions("heatlens.models", LIBRARIES)
+    return _as_library(points[name], loaded(points[name])) if name in points else LIBRARIES.get(name)
+
+
+def _as_library(point: EntryPoint, found: Any) -> Library:
+    """A library of another package: a `Library`, or what makes the model of a name."""
+    if isinstance(found, Library):
+        return replace(found, name=point.name)
+    if not callable(found):
+        raise BadValue(f"{point.name!r} of {point.value} is a {type(found).__name__}", "a Library, or a function")
+    return Library(point.name, found)
 
 
 def _subject(model: Any, weights: Any, options: dict[str, Any]) -> Subject:
@@ -111,35 +136,24 @@ def _subject(model: Any, weights: Any, options: dict[str, Any]) -> Subject:
         subject = _named(model, weights, options)
         subject.model.eval()  # made here, so no one's training is disturbed
         return subject
-    inner = unwrapped(model) if isinstance(model, nn.Module) else None
-    if _transformers.made_here(inner) and options.keys() <= {"processor"}:
-        return _filled(_transformers.from_module(inner, **options), weights)
+    inner = unwrapped(model) if isinstance(model, nn.Module) else model
+    for library in () if isinstance(model, Subject) else _libraries():
+        if options.keys() <= library.accepts and (made := library.wrap(inner, **options)) is not None:
+            return with_what_it_lacks(made) if weights in (None, "none") else library.fill(made, weights)
     if options:
         raise BadValue(f"{', '.join(options)} for a model that is already built", "arguments only with a model's name")
-    if (elsewhere := _foreign.from_object(model)) is not None:
-        return elsewhere
+    if (program := whole_networks.from_object(model)) is not None:
+        return program
     if not isinstance(model, nn.Module | Subject):
         raise BadValue(f"a model of type {type(model).__name__}", "a name, a torch.nn.Module or a Subject")
-    subject = model if isinstance(model, Subject) else with_what_it_lacks(_module(unwrapped(model)))
-    return _filled(subject, weights)
+    subject = model if isinstance(model, Subject) else with_what_it_lacks(plain(inner))
+    return subject if weights in (None, "none") else _filler(subject)(subject, weights)
 
 
-def _filled(subject: Subject, weights: Any) -> Subject:
-    """A built model with the weights of a file, where one is named."""
-    if weights in (None, "none"):
-        return subject
-    if _mmpretrain.made_here(subject.model):
-        return _mmpretrain.filled(subject, weights)
-    load_state(subject.model, weights)
-    return subject
-
-
-def _module(model: nn.Module) -> Subject:
-    if type(model).__module__.startswith("timm.") and getattr(model, "pretrained_cfg", None):
-        return _timm.from_module(model)
-    if _mmpretrain.made_here(model):
-        return _mmpretrain.from_module(model)
-    return detector(model) if is_detector(model) else plain(model)
+def _filler(subject: Subject) -> Callable[[Subject, Any], Subject]:
+    """How weights come into a subject's model: as its library has it, where it is one's."""
+    its = (library.fill for library in _libraries() if library.wrap(subject.model) is not None)
+    return next(its, filled)
 
 
 def _named(name: str, weights: Any, options: dict[str, Any]) -> Subject:
@@ -158,27 +172,31 @@ def _named(name: str, weights: Any, options: dict[str, Any]) -> Subject:
 
 
 def _by_name(name: str, weights: Any, options: dict[str, Any]) -> Subject:
-    if name in _bundled.names():
-        return _bundled.bundled(name, weights, **options)
+    if name == BUNDLED.name:
+        return _made(BUNDLED, name, weights, options)
     library, slash, rest = name.partition("/")
-    if library in _NAMED and (slash or library == "mmpretrain"):
-        return _NAMED[library](rest, weights, **options)
+    its = _library(library)
+    if its is not None and its is not BUNDLED and its.load is not None and (slash or its is MMPRETRAIN):
+        return _made(its, rest, weights, options)
     if name.endswith(".prototxt"):
-        return _caffe.caffe(name, weights, **options)
-    if _foreign.is_file(name):
-        return _foreign.from_file(name, weights, **options)
+        return _made(CAFFE, name, weights, options)
+    if whole_networks.is_file(name):
+        return whole_networks.from_file(name, weights, **options)
     if name.startswith("hf_hub:"):
-        return _timm.timm(name, weights, **options)
-    return _bare(name, weights, options)
-
-
-def _bare(name: str, weights: Any, options: dict[str, Any]) -> Subject:
-    """torchvision first, then timm."""
-    for library, build in ((_torchvision, _torchvision.torchvision), (_timm, _timm.timm)):
-        if name.partition(".")[0] in library.names():
-            return build(name, weights, **options)
+        return _made(TIMM, name, weights, options)
+    for bare in _IN_ORDER:
+        if bare.names is not None and name.partition(".")[0] in bare.names():
+            return _made(bare, name, weights, options)
     raise UnknownName(
         f"no model is called {name!r}",
         'names look like "torchvision/resnet50" or "timm/vit_tiny_patch16_224"',
         "all names: heatlens models",
     )
+
+
+def _made(library: Library, name: str, weights: Any, options: dict[str, Any]) -> Subject:
+    """The model of that name, as a subject."""
+    if library.load is None:
+        raise UnknownName(f"{library.name} has no models by name", "a model that was made with it")
+    made = library.load(name, weights, **options)
+    return made if isinstance(made, Subject) else replace(plain(made), name=f"{library.name}/{name}")

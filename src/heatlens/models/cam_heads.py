@@ -14,8 +14,8 @@ from torch import Tensor, fx, nn
 from ..engine.state.evaluating import device_of, dtype_of
 from ..words.errors import BadValue
 from .files.building import first_line
-from .load import subject_of
-from .subject.layers import Layer, list_layers
+from .loading import subject_of
+from .reading.layers import Layer, list_layers
 from .subject.subject import Subject
 
 _RECIPES = {"GoogLeNet": "inception4e"}
@@ -102,7 +102,7 @@ def _cut(model: nn.Module, layer: str) -> nn.Module:
         raise BadValue(
             f"the code of {type(model).__name__} cannot be traced: {first_line(error)}",
             "a network without decisions that depend on its input",
-            "build one of heatlens.models.cam_head.CamNet on the features yourself",
+            "build one of heatlens.models.cam_heads.CamNet on the features yourself",
         ) from error
     calls = [node for node in graph.nodes if node.op == "call_module" and node.target == layer]
     if not calls:

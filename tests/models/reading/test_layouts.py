@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from heatlens.models.subject.layouts import ChannelsFirst, ChannelsLast, Reading, Tokens
-from heatlens.models.subject.sequences import Frames, Steps
+from heatlens.models.reading.layouts import ChannelsFirst, ChannelsLast, Reading, Tokens
+from heatlens.models.reading.sequences import Frames, Steps
 from heatlens.words.errors import LayoutUnclear
 
 CASES: list[tuple[Reading, tuple[int, ...], int, tuple[int, ...], Any]] = [

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import heatlens
 from heatlens.cli import cli
-from heatlens.models.subject.layers import list_layers
+from heatlens.models.reading.layers import list_layers
 from heatlens.words.errors import LayerNotReached, LayoutUnclear, ScoreIndifferent
 from helpers.networks import lively
 
