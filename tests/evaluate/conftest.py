@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from heatlens.evaluate import Item, Request, run
-from heatlens.evaluate.datasets import dataset
+from heatlens.evaluate.datasets.dataset import dataset
 from heatlens.images import Preprocessing
 from heatlens.models import Subject
 from heatlens.recipes.recipe import Recipe

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from evaluate.conftest import bright, evaluate_and_die, evaluate_here, request_of, tiny, write_spot
 from heatlens.evaluate import Item, ModelRequest, Request, read_rows, run, with_centre
-from heatlens.evaluate.datasets import dataset
+from heatlens.evaluate.datasets.dataset import dataset
 from heatlens.evaluate.results.rows import PARTS
 from heatlens.measuring.measure import measured
 from heatlens.metrics.criterion import find_criterion

@@ -1,6 +1,7 @@
 """`measured`: what the engine tells the metrics, and that the model is given back as it was."""
 
 import gc
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ from heatlens.engine.forward.inputs import Inputs
 from heatlens.images import Preprocessing, read_photo
 from heatlens.measuring.measure import Values, measured
 from heatlens.methods.contents import as_entry
-from heatlens.metrics.contents import METRICS
 from heatlens.metrics.criterion import find_criterion
 from heatlens.metrics.truth import Truth
 from heatlens.models import Subject
@@ -55,13 +55,13 @@ def plain(*methods: str) -> list[Recipe]:
     return recipes(list(methods or ("grad_cam",)), {})
 
 
-def run(subject: Subject, photos: list[Any], criteria: list[str], *methods: str, **given: Any) -> list[list[Values]]:
+def run(subject: Subject, photos: list[Any], criteria: list[Any], *methods: str, **given: Any) -> list[list[Values]]:
     return measured(subject, photos, plain(*methods), [find_criterion(c) for c in criteria], **given)
 
 
 @pytest.fixture
-def spy() -> Any:
-    """A metric that shows its evidence."""
+def spy() -> SimpleNamespace:
+    """A metric that shows its evidence: `spy.metric`, `spy.seen`."""
     seen: dict[str, Any] = {}
 
     @metric(better="neither")
@@ -69,63 +69,64 @@ def spy() -> Any:
         seen.update(locals())
         return heat.flatten(1).sum(1)
 
-    yield seen
-    del METRICS["spying"]
+    return SimpleNamespace(metric=spying, seen=seen)
 
 
-def test_the_evidence(spy: dict[str, Any]) -> None:
+def test_the_evidence(spy: SimpleNamespace) -> None:
     model, photos = gap(), some_photos(2)
     subject = subject_of(model)
     mask = np.zeros((20, 24), np.uint8)
     mask[:10] = 1
     truths = [Truth(2, ((0.0, 0.0, 12.0, 10.0),), mask), Truth()]
-    run(subject, photos, ["spying"], "hires_cam", truths=truths, target=0)
+    run(subject, photos, [spy.metric], "hires_cam", truths=truths, target=0)
     images = torch.cat([subject.prepare(photo)[0] for photo in photos])
     logits = model(images)
-    torch.testing.assert_close(spy["images"], images)
-    assert spy["classes"].tolist() == [0, 0]
-    torch.testing.assert_close(spy["confidence"], logits.softmax(1)[:, 0])
-    assert spy["ranking"].tolist() == logits.argsort(1, descending=True).tolist()
+    torch.testing.assert_close(spy.seen["images"], images)
+    assert spy.seen["classes"].tolist() == [0, 0]
+    torch.testing.assert_close(spy.seen["confidence"], logits.softmax(1)[:, 0])
+    assert spy.seen["ranking"].tolist() == logits.argsort(1, descending=True).tolist()
     maps = heatlens.attribute(subject, images, method="hires_cam", target=0)
     assert (maps < 0).any()
-    torch.testing.assert_close(spy["attribution"], maps)
+    torch.testing.assert_close(spy.seen["attribution"], maps)
     peak = maps.flatten(1).amax(1)[:, None, None]
-    torch.testing.assert_close(spy["heat"], maps.clamp(min=0) / peak)
-    assert [b.tolist() for b in spy["boxes"]] == [[[0.0, 0.0, 8.0, 8.0]], []]
-    assert spy["labels"].tolist() == [2, -1]
-    assert spy["masks"][0, :8].eq(1).all()
-    assert spy["masks"][0, 8:].eq(0).all()
-    assert spy["masks"][1].eq(255).all()
+    torch.testing.assert_close(spy.seen["heat"], maps.clamp(min=0) / peak)
+    assert [b.tolist() for b in spy.seen["boxes"]] == [[[0.0, 0.0, 8.0, 8.0]], []]
+    assert spy.seen["labels"].tolist() == [2, -1]
+    assert spy.seen["masks"][0, :8].eq(1).all()
+    assert spy.seen["masks"][0, 8:].eq(0).all()
+    assert spy.seen["masks"][1].eq(255).all()
     other = torch.rand_like(images)
     fixed = heatlens.attribute(subject, other, method="hires_cam", target=0)
     with torch.no_grad():
-        torch.testing.assert_close(spy["explained"](other), fixed)
-        assert spy["heat_of"](other).amax() == 1
+        torch.testing.assert_close(spy.seen["explained"](other), fixed)
+        assert spy.seen["heat_of"](other).amax() == 1
 
 
-def test_a_map_displayed_by_its_range_is_heat_from_its_lowest_value_on(spy: dict[str, Any]) -> None:
+def test_a_map_displayed_by_its_range_is_heat_from_its_lowest_value_on(spy: SimpleNamespace) -> None:
     name = next(n for n in heatlens.methods() if as_entry(n).display == "range")
-    run(subject_of(gap()), some_photos(2), ["spying"], name)
-    assert not spy["attribution"].eq(0).all()
-    low, high = spy["attribution"].flatten(1).aminmax(dim=1)
-    torch.testing.assert_close(spy["heat"], (spy["attribution"] - low[:, None, None]) / (high - low)[:, None, None])
+    run(subject_of(gap()), some_photos(2), [spy.metric], name)
+    assert not spy.seen["attribution"].eq(0).all()
+    low, high = spy.seen["attribution"].flatten(1).aminmax(dim=1)
+    torch.testing.assert_close(
+        spy.seen["heat"], (spy.seen["attribution"] - low[:, None, None]) / (high - low)[:, None, None]
+    )
 
 
-def test_the_mask_and_the_boxes_are_laid_where_the_photo_lies(spy: dict[str, Any]) -> None:
+def test_the_mask_and_the_boxes_are_laid_where_the_photo_lies(spy: SimpleNamespace) -> None:
     """A photo twice as wide as high, its sides cut off: what is outside the input is gone."""
     subject = Subject("gap", gap(), Preprocessing(size=(SIDE, SIDE), resize="crop"), layers=("body",))
     mask = np.zeros((16, 32), np.uint8)
     mask[:, 10:12] = 1
     truth = Truth(0, ((0, 0, 7, 16), (0, 4, 10, 8), (10, 0, 12, 16)), mask)
     photo = read_photo(np.random.default_rng(0).integers(0, 255, (16, 32, 3), dtype=np.uint8))
-    run(subject, [photo], ["spying"], truths=[truth])
-    assert spy["boxes"][0].tolist() == [[0, 4, 2, 8], [2, 0, 4, 16]]
-    assert spy["masks"][0].any(0).nonzero().flatten().tolist() == [2, 3]
+    run(subject, [photo], [spy.metric], truths=[truth])
+    assert spy.seen["boxes"][0].tolist() == [[0, 4, 2, 8], [2, 0, 4, 16]]
+    assert spy.seen["masks"][0].any(0).nonzero().flatten().tolist() == [2, 3]
     padded = Subject("gap", gap(), Preprocessing(size=(SIDE, SIDE), resize="pad"), layers=("body",))
-    run(padded, [photo], ["spying"], truths=[truth])
-    assert spy["masks"][0][:4].eq(255).all()
-    assert spy["masks"][0][12:].eq(255).all()
-    assert not spy["masks"][0][4:12].eq(255).any()
+    run(padded, [photo], [spy.metric], truths=[truth])
+    assert spy.seen["masks"][0][:4].eq(255).all()
+    assert spy.seen["masks"][0][12:].eq(255).all()
+    assert not spy.seen["masks"][0][4:12].eq(255).any()
 
 
 def test_the_class_is_settled_on_the_unchanged_photo() -> None:

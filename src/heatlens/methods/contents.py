@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import EntryPoint
-from types import MappingProxyType
 
 from ..words.errors import BadValue, UnknownName, unknown
 from ..words.extensions import extensions, loaded
+from ..words.listing import by_name
 from ..words.signature import EVIDENCE, Entry, Method, declared_by, needs
 from ..words.wording import spelling
 from .ablation_cam import ablation_cam as ablation_cam
@@ -66,8 +66,7 @@ from .vit_recipro_cam import vit_recipro_cam as vit_recipro_cam
 from .xgrad_cam import xgrad_cam as xgrad_cam
 from .zoom_cam import zoom_cam as zoom_cam
 
-_DECLARED = map(declared_by, list(globals().values()))
-METHODS = MappingProxyType({entry.name: entry for entry in _DECLARED if entry is not None})
+METHODS = by_name(filter(None, map(declared_by, list(globals().values()))))
 """Every method that ships, by its name."""
 
 

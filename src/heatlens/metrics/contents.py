@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import EntryPoint
-from types import MappingProxyType
 from typing import Any
 
 from ..words.errors import BadValue, unknown
 from ..words.extensions import all_loaded, extensions, loaded
+from ..words.listing import by_name
 from ..words.metric import METRIC_EVIDENCE, Metric, measures
 from ..words.signature import needs
 from ..words.wording import spelling
@@ -42,8 +42,7 @@ from .road_lerf import road_lerf as road_lerf
 from .road_morf import road_morf as road_morf
 from .sensitivity_n import sensitivity_n as sensitivity_n
 
-_DECLARED = map(measures, list(globals().values()))
-METRICS = MappingProxyType({metric.name: metric for metric in _DECLARED if metric is not None})
+METRICS = by_name(filter(None, map(measures, list(globals().values()))))
 """Every metric that ships, by its name."""
 
 

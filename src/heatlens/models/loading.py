@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from torch import nn
 
 from ..words.errors import BadValue, HeatlensError, ModelUnavailable, UnknownName, unknown
 from ..words.extensions import all_loaded, extensions, loaded
+from ..words.listing import by_name, of_kind
 from . import whole_networks
 from .bundled.load import BUNDLED as BUNDLED
 from .files.building import first_line
@@ -34,9 +34,7 @@ from .subject.subject import Subject
 
 _FILES = (".safetensors", ".pt", ".pth", ".tar", ".bin", ".ckpt")
 """How files of weights end."""
-LIBRARIES = MappingProxyType(
-    {library.name: library for library in list(globals().values()) if isinstance(library, Library)}
-)
+LIBRARIES = by_name(of_kind(globals(), Library))
 """Every library that ships, by its name."""
 _IN_ORDER = (TORCHVISION, TIMM)
 """Where a bare name is looked for, one after the other."""

@@ -1,7 +1,6 @@
 """The kinds of targets that have a word.  This page is their table of contents."""
 
-from types import MappingProxyType
-
+from ..words.listing import by_name, of_kind
 from .class_kinds import CONTRAST as CONTRAST
 from .class_kinds import LOGIT as LOGIT
 from .class_kinds import NEGATIVE as NEGATIVE
@@ -14,6 +13,5 @@ from .place_kinds import REGION as REGION
 from .value_kinds import SIMILAR as SIMILAR
 from .value_kinds import VALUE as VALUE
 
-_LISTED = [kind for kind in list(globals().values()) if isinstance(kind, Kind)]
-KINDS = MappingProxyType({kind.name: kind for kind in _LISTED})
+KINDS = by_name(of_kind(globals(), Kind))
 """Every kind, by its name."""

@@ -18,7 +18,7 @@ from heatlens.engine.forward.capture import capture
 from heatlens.engine.state.evaluating import _BORROWED, evaluating
 from helpers.networks import Gap
 
-CHANGING = ("engine/evaluating.py", "engine/interrupts.py", "engine/capture.py")
+CHANGING = ("engine/state/evaluating.py", "engine/state/interrupts.py", "engine/forward/capture.py")
 METHODS = ("grad_cam", "ablation_cam", "smooth_grad_cam_pp")
 
 

@@ -12,8 +12,7 @@ from PIL import Image
 
 from evaluate.conftest import write_noise
 from heatlens.evaluate import Dataset, Item, Selection, open_dataset, read_subset
-from heatlens.evaluate.datasets import dataset
-from heatlens.evaluate.datasets.dataset import class_index
+from heatlens.evaluate.datasets.dataset import class_index, dataset
 from heatlens.evaluate.datasets.opening import recognised
 from heatlens.targets import Classes
 from heatlens.words.errors import BadPhoto, BadValue, HeatlensError, UnknownName

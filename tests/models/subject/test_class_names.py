@@ -12,8 +12,7 @@ from torch import Tensor, nn
 import heatlens
 from heatlens import Subject
 from heatlens.evaluate import Request, read_rows, run
-from heatlens.evaluate.datasets import dataset
-from heatlens.evaluate.datasets.dataset import Item
+from heatlens.evaluate.datasets.dataset import Item, dataset
 from heatlens.images import Preprocessing
 from heatlens.targets import Classes, Region
 from heatlens.words.errors import BadValue

@@ -170,7 +170,7 @@ def test_averages_are_read_from_words(spec: str | Average | None, average: Avera
 @pytest.mark.parametrize(
     ("spec", "kind", "message"),
     [
-        (3, BadValue, "average 3. Expected one of flips, noise, path, scales, crops, or an average."),
+        (3, BadValue, "average 3. Expected one of crops, flips, noise, path, scales, or an average."),
         ("flop", UnknownName, "No average is called 'flop'. Close: flips."),
         ("noise:smples=3", UnknownName, "average noise has no setting 'smples'. Close: samples."),
         ("noise:scaled=true", UnknownName, "average noise has no setting 'scaled'"),

@@ -4,13 +4,13 @@ import os
 from typing import BinaryIO
 
 from ...words.errors import BadPhoto
+from ...words.listing import of_kind
 from .decode import ENCODED as ENCODED
 from .decode import check_size
 from .kind import PictureKind
 from .pixels import Pixels
 
-_LISTED = [kind for kind in list(globals().values()) if isinstance(kind, PictureKind)]
-KINDS = tuple(sorted(_LISTED, key=lambda kind: kind.last))
+KINDS = tuple(sorted(of_kind(globals(), PictureKind), key=lambda kind: kind.last))
 """Every kind, in the order in which they are tried."""
 ENDINGS = frozenset(ending for kind in KINDS for ending in kind.endings)
 """What counts as a photo in a folder."""

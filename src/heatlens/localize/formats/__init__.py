@@ -1,10 +1,9 @@
 """Findings as annotations of other tools.  One form, one file; this page is their table of contents."""
 
-from types import MappingProxyType
-
+from ...words.listing import by_name, of_kind
 from .coco import COCO as COCO
 from .form import Form as Form
 from .voc import VOC as VOC
 
-FORMS = MappingProxyType({form.name: form for form in list(globals().values()) if isinstance(form, Form)})
+FORMS = by_name(of_kind(globals(), Form))
 """Every form, by its name."""

@@ -5,11 +5,11 @@ of the picture at its own size.
 """
 
 from dataclasses import fields
-from types import MappingProxyType
 from typing import Any
 
 from ...words.converting import convert
 from ...words.errors import BadValue, unknown
+from ...words.listing import by_name, of_kind
 from ...words.wording import read_request, spelling
 from .crops import Crops as Crops
 from .flips import Flips as Flips
@@ -19,8 +19,8 @@ from .scales import Scales as Scales
 from .views import Average as Average
 from .views import Views as Views
 
-_KINDS = [kind for kind in list(globals().values()) if isinstance(kind, type) and hasattr(kind, "passes")]
-AVERAGES: MappingProxyType[str, type[Any]] = MappingProxyType({kind.__name__.lower(): kind for kind in _KINDS})
+_KINDS = [kind for kind in of_kind(globals(), type) if hasattr(kind, "passes")]
+AVERAGES = by_name(_KINDS, lambda kind: kind.__name__.lower())
 """Every average that ships, by its name."""
 
 
