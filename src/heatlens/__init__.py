@@ -14,10 +14,11 @@ from .words.errors import HeatlensError
 from .words.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from .asking.ask import attribute, explain
+    from .asking.attribute import attribute
     from .asking.batches import FailedPhoto
     from .asking.describe import Description, describe
     from .asking.elbow import Elbow, elbow
+    from .asking.explain import explain
     from .asking.explanation import Explanation
     from .asking.guided import Guided, guided
     from .asking.superpixels import Superpixels, superpixels
@@ -41,12 +42,12 @@ _HOME = {
     "Subject": "models",
     "Superpixels": "asking.superpixels",
     "Truth": "metrics.truth",
-    "attribute": "asking.ask",
+    "attribute": "asking.attribute",
     "cam_head": "models",
     "compose": "methods.composing",
     "describe": "asking.describe",
     "elbow": "asking.elbow",
-    "explain": "asking.ask",
+    "explain": "asking.explain",
     "guided": "asking.guided",
     "load": "models",
     "measure": "measuring.measure",

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, Unpack, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..engine.forward.features import features_of
 from ..engine.state.evaluating import evaluating
@@ -20,7 +20,8 @@ from ..models.files.class_files import read_lines
 from ..targets import Classes
 from ..words.bounds import at_least
 from ..words.errors import BadValue, EvidenceMissing
-from .batches import answered
+from .batches import FailedPhoto, answered
+from .given import Model, OnePhoto, SeveralPhotos
 from .settling import ranking
 
 FilePath = str | os.PathLike[str]
@@ -42,7 +43,7 @@ class Description:
     attributes: tuple[tuple[str, float], ...] = ()
     """Attributes with the model's response, the strongest first."""
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """As JSON."""
         return {
             "photo": str(self.photo.path or self.photo.name),
@@ -53,9 +54,24 @@ class Description:
         }
 
 
+class HowDescribed(TypedDict, total=False):
+    """What else `describe` may be told."""
+
+    kinds: FilePath | Sequence[str] | None
+    attributes: FilePath | Sequence[str] | None
+    attribute_weights: FilePath | NDArray[np.generic] | Tensor | None
+    votes: int
+    top: int
+    batch_size: int
+
+
+@overload
+def describe(model: Model, photos: OnePhoto, **how: Unpack[HowDescribed]) -> Description: ...
+@overload
+def describe(model: Model, photos: SeveralPhotos, **how: Unpack[HowDescribed]) -> list[Description | FailedPhoto]: ...
 def describe(
-    model: str | nn.Module | Subject,
-    photos: Any,
+    model: Model,
+    photos: OnePhoto | SeveralPhotos,
     *,
     kinds: FilePath | Sequence[str] | None = None,
     attributes: FilePath | Sequence[str] | None = None,
@@ -63,7 +79,7 @@ def describe(
     votes: int = 10,
     top: int = 5,
     batch_size: int = 8,
-) -> Any:
+) -> Description | list[Description | FailedPhoto]:
     """A `Description` of a photo, or a list of them for several; a photo that fails has a `FailedPhoto` in its place.
 
     kinds: what kind each class is of, one a class, or a file such as Places' IO_places365.txt (`/a/airfield 2`, 1 is

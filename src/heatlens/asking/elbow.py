@@ -16,7 +16,7 @@ from ..methods.shared.clusters import elbow as found_at
 from ..models import Named, Subject, subject_of
 from ..words.errors import BadValue
 from ..words.wording import MARK
-from .ask import attribute
+from .attribute import attribute
 
 
 @dataclass(frozen=True)

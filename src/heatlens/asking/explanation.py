@@ -173,7 +173,7 @@ class Explanation:
     def label(self) -> tuple[str, str]:
         return self.labelled()
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """What `explanations.json` holds of it."""
         return {
             "photo": str(self.photo.path or self.photo.name),
@@ -204,7 +204,7 @@ class Explanation:
                 return save_image(path, self.picture(**look), overwrite=overwrite)
         raise BadValue(f"a file named {str(path)!r}", "an ending of .png, .jpg, .webp, .npy or .json")
 
-    def _record_beside(self, path: Path) -> dict[str, Any]:
+    def _record_beside(self, path: Path) -> dict[str, object]:
         """The record with the photo's path as it is found from the record's folder."""
         photo = self.photo.path
         return self.record() | ({} if photo is None else {"photo": relative(photo, path.parent)})

@@ -18,7 +18,7 @@ from ..models import Named, Subject, subject_of
 from ..words.errors import BadValue
 from ..words.notation import Stack, unit_range
 from ..words.signature import Method
-from .ask import attribute
+from .attribute import attribute
 
 
 @dataclass(frozen=True, eq=False)

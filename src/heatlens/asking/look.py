@@ -161,13 +161,12 @@ def _at(subject: Subject, view: View, recipe: Recipe, layer: str) -> Maps:
     function, settings = recipe.entry.function, dict(recipe.settings)
     try:
         evidence = Evidence(view, layer)
-        maps: Maps = function(*(getattr(evidence, word) for word in needs(function)), **settings)
+        maps = function(*(getattr(evidence, word) for word in needs(function)), **settings)
     except ScoreIndifferent as error:
         raise _with_advice(error, subject, view, layer) from None
     except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
         raise _not_finite(recipe, layer) from None
-    _check(maps, recipe, layer)
-    return maps
+    return _checked(maps, recipe, layer, view.scene.images)
 
 
 def _with_advice(error: ScoreIndifferent, subject: Subject, view: View, layer: str) -> ScoreIndifferent:
@@ -178,9 +177,20 @@ def _with_advice(error: ScoreIndifferent, subject: Subject, view: View, layer: s
     return ScoreIndifferent(error.got, error.expected, do)
 
 
-def _check(maps: Maps, recipe: Recipe, layer: str) -> None:
+def _checked(maps: object, recipe: Recipe, layer: str, images: Tensor) -> Maps:
+    """What a method returned, if it is a map of every image."""
+    if not isinstance(maps, Tensor) or not maps.is_floating_point():
+        found = str(maps.dtype) if isinstance(maps, Tensor) else f"a {type(maps).__name__}"
+        do = "torch.from_numpy(…) makes one of an array" if type(maps).__module__ == "numpy" else ""
+        raise BadValue(f"the method {recipe.entry.name} returned {found}", "a tensor of floats (n, *space)", do)
+    if maps.ndim < 2 or len(maps) != len(images):
+        raise BadValue(
+            f"the method {recipe.entry.name} returned {tuple(maps.shape)} for {len(images)} images",
+            f"maps ({len(images)}, *space)",
+        )
     if not bool(maps.isfinite().all()):
         raise _not_finite(recipe, layer)
+    return maps
 
 
 def _not_finite(recipe: Recipe, layer: str) -> NotFinite:

@@ -1,14 +1,26 @@
 """The question how good maps are: `measure`."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, Unpack, overload
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..asking.ask import is_list, precision_of
-from ..asking.batches import answered, in_order
+from ..asking.batches import FailedPhoto, answered, in_order
 from ..asking.crops import around
+from ..asking.given import (
+    HowMeasured,
+    Layers,
+    Model,
+    OneMethod,
+    OnePhoto,
+    OneTarget,
+    SeveralMethods,
+    SeveralPhotos,
+    as_list,
+    is_list,
+    precision_of,
+)
 from ..asking.look import look
 from ..asking.request import Wishes
 from ..engine.forward.batching import Progress
@@ -17,18 +29,19 @@ from ..engine.state.evaluating import evaluating
 from ..images import Photo, read_photo, sources_of
 from ..metrics.criterion import Criterion, find_criterion
 from ..metrics.truth import Truth
-from ..models import Named, Subject, subject_of
+from ..models import Subject, subject_of
 from ..recipes.averages import Average
 from ..recipes.fusion import Fusion
 from ..recipes.recipe import AUTO, Recipe, recipes
 from ..targets import Logit, Target
 from ..words.errors import BadValue
+from ..words.metric import Metric
 from ..words.signature import needs
 from .evidence import MapEvidence, Showing
+from .values import Values, plain_values
 
-Value = float | list[float]
-Values = dict[str, Value]
-"""Criterion's name -> the metric's value: a number, or a row of numbers; NaN where it is not defined."""
+Asked: TypeAlias = str | Metric | Criterion | Callable[..., Tensor]
+"""A metric, however it is named."""
 
 _OF_THE_MAPS = frozenset({"heat", "attribution", "boxes", "located", "masks", "labels", "ranking", "classes"})
 """What a metric asks that shows the model nothing."""
@@ -36,35 +49,82 @@ _SHARES = 100
 """Progress is told in hundredths of a measurement."""
 
 
+@overload
 def measure(
-    model: str | nn.Module | Subject,
-    photos: Any,
-    metrics: Any = ("insertion", "deletion"),
+    model: Model,
+    photos: OnePhoto,
+    metrics: Asked | Sequence[Asked] = ...,
     *,
-    method: Any = "grad_cam",
-    target: Any = None,
-    truths: Any = None,
-    layers: Named | Sequence[Named] | None = None,
+    method: OneMethod = ...,
+    fuse: str | Fusion = ...,
+    **how: Unpack[HowMeasured],
+) -> Values: ...
+@overload
+def measure(
+    model: Model,
+    photos: OnePhoto,
+    metrics: Asked | Sequence[Asked] = ...,
+    *,
+    method: SeveralMethods,
+    fuse: str | Fusion | None = ...,
+    **how: Unpack[HowMeasured],
+) -> list[Values]: ...
+@overload
+def measure(
+    model: Model,
+    photos: OnePhoto,
+    metrics: Asked | Sequence[Asked] = ...,
+    *,
+    method: OneMethod = ...,
+    fuse: None,
+    **how: Unpack[HowMeasured],
+) -> list[Values]: ...
+@overload
+def measure(
+    model: Model,
+    photos: SeveralPhotos,
+    metrics: Asked | Sequence[Asked] = ...,
+    *,
+    method: OneMethod | SeveralMethods = ...,
+    fuse: str | Fusion | None = ...,
+    **how: Unpack[HowMeasured],
+) -> list[Values | FailedPhoto]: ...
+def measure(
+    model: Model,
+    photos: OnePhoto | SeveralPhotos,
+    metrics: Asked | Sequence[Asked] = ("insertion", "deletion"),
+    *,
+    method: OneMethod | SeveralMethods = "grad_cam",
+    target: OneTarget = None,
+    truths: Truth | Sequence[Truth] | None = None,
+    layers: Layers = None,
     fuse: str | Fusion | None = AUTO,
     average: str | Average | None = None,
-    settings: Mapping[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
     batch_size: int = 8,
     precision: str | None = None,
     seed: int = 0,
     progress: Progress | None = None,
-) -> Any:
+) -> Values | list[Values] | list[Values | FailedPhoto]:
     """How good a model's maps are: `{metric: value}`, a value being a number, or a list where the metric gives a row.
 
-    photos, method, fuse: as in `explain`.  One photo and one method give one dictionary; several of either give a list
-    of dictionaries, by photo, method, layer; among several photos one that fails has a `FailedPhoto` in its places.
-    metrics: one or several, with settings as in "deletion:step=448"; `heatlens metrics` lists them.
+    model, photos, method, layers, fuse, average, precision: as in `heatlens.explain`.
+    metrics: one or several, with settings as in "deletion:step=448"; `heatlens metrics` lists them; or a function of
+    your own, whose parameters are named like the evidence it needs.
     target: what is explained, as in `explain`; "label": each photo's true class.
-    truths: a `Truth` for each photo, for metrics that need one.  settings: of the methods.
-    seed: of every metric that draws and was given no seed of its own.  Raises `HeatlensError`.
+    truths: a `Truth`, or one for each photo, for metrics that need one; None: nothing is known.
+    settings: of the methods, by name.
+    batch_size: photos that are looked at together, 8; fewer where memory runs out.
+    seed: 0, of every metric that draws and was given no seed of its own.
+    progress: told (done, total) while it works.
+
+    One photo and one method give one dictionary; several of either give a list of them, by photo, method, layer; among
+    several photos one that fails has a `FailedPhoto` in its places.
+    Costs the maps, and what `heatlens metrics NAME` says for each.  Raises `HeatlensError`.
     """
     subject = subject_of(model)
     asked = recipes(method, settings or {}, layers, fuse, average)
-    criteria = [find_criterion(m) for m in (metrics if is_list(metrics) else [metrics])]
+    criteria = [find_criterion(m) for m in as_list(metrics)]
     sources, several = sources_of(photos)
     true = [truths] if isinstance(truths, Truth) else _true(truths, len(sources))
     size = max(1, len(sources) if any(recipe.entry.joint for recipe in asked) else batch_size)
@@ -127,7 +187,7 @@ def _judged(
         for c, criterion in enumerate(criteria):
             part = _part(progress, r * len(criteria) + c, steps)
             values = criterion(MapEvidence(showing, r, part), seed)
-            for photo, value in enumerate(_plain(criterion, values, photos)):
+            for photo, value in enumerate(plain_values(criterion, values, photos)):
                 found[photo][r][criterion.name] = value
             if part is not None:
                 part(1, 1)
@@ -147,13 +207,6 @@ def _targets(subject: Subject, target: Any, truths: Sequence[Truth]) -> list[Tar
     if any(truth.label is None for truth in truths):
         raise BadValue("a photo without a true class", "a label, to explain it", "Use another target")
     return [Logit(index=truth.label) for truth in truths]
-
-
-def _plain(criterion: Criterion, values: Tensor, photos: int) -> list[Value]:
-    if values.ndim not in (1, 2) or len(values) != photos:
-        raise BadValue(f"{criterion.name} returned {tuple(values.shape)} for {photos} images", "(n,) or (n, k)")
-    plain: list[Value] = values.detach().double().cpu().tolist()
-    return plain
 
 
 def _part(progress: Progress | None, step: int, steps: int) -> Progress | None:

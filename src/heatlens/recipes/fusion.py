@@ -38,9 +38,19 @@ def each(own: Callable[[Maps], Maps]) -> Callable[[Fusion], Fusion]:
 def fused(fusion: Fusion, maps: Sequence[Maps], size: tuple[int, ...]) -> Maps:
     """One map of `size` from those of several layers, each at the size of its layer, from shallow to deep."""
     if getattr(fusion, "native", False):
-        return resize_maps(fusion(maps), size)
+        return resize_maps(_checked(fusion, fusion(maps), maps[0]), size)
     own = getattr(fusion, "each", None)
-    return fusion([resize_maps(m if own is None else own(m), size) for m in maps])
+    resized = [resize_maps(m if own is None else own(m), size) for m in maps]
+    return _checked(fusion, fusion(resized), resized[0])
+
+
+def _checked(fusion: Fusion, found: object, one: Maps) -> Maps:
+    """What a fusion returned, if it is a map of every image."""
+    if isinstance(found, torch.Tensor) and found.ndim == one.ndim and len(found) == len(one):
+        return found
+    got = tuple(found.shape) if isinstance(found, torch.Tensor) else f"a {type(found).__name__}"
+    name = getattr(fusion, "__name__", type(fusion).__name__)
+    raise BadValue(f"the fusion {name} returned {got}", f"a tensor of maps like {tuple(one.shape)}")
 
 
 def stretched(m: Maps) -> Maps:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 from ..methods.contents import as_entry
 from ..words.errors import BadValue, unknown
@@ -111,8 +111,9 @@ def _passes(parts: "Sequence[Recipe]") -> str:
     return " + ".join(f"{targets} backward" if term == "1 backward" else term for term in terms)
 
 
-def _of_parts() -> None:
-    """The function of a recipe that has parts instead: none."""
+def _of_parts() -> NoReturn:
+    """A recipe that has parts has no function of its own."""
+    raise TypeError(_of_parts.__doc__)
 
 
 def recipes(

@@ -5,13 +5,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from . import cautions
 from .converting import convert
 from .errors import unknown
 
-Method = Callable[..., Any]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Method: TypeAlias = "Callable[..., Tensor]"
 
 EVIDENCE = MappingProxyType(
     {
@@ -115,12 +118,12 @@ def declared_by(function: Method) -> Entry | None:
     return entry
 
 
-def needs(function: Method) -> tuple[str, ...]:
+def needs(function: Callable[..., Any]) -> tuple[str, ...]:
     """Evidence: the positional parameters."""
     return tuple(p.name for p in _parameters(function) if p.kind is not p.KEYWORD_ONLY)
 
 
-def settings(function: Method) -> dict[str, Any]:
+def settings(function: Callable[..., Any]) -> dict[str, Any]:
     """Knobs: the keyword-only parameters and their defaults."""
     return {p.name: p.default for p in _parameters(function) if p.kind is p.KEYWORD_ONLY}
 
@@ -138,5 +141,5 @@ def checked_settings(entry: Entry, given: Mapping[str, Any], kind: str = "method
 
 
 @cache
-def _parameters(function: Method) -> tuple[inspect.Parameter, ...]:
+def _parameters(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
     return tuple(inspect.signature(function).parameters.values())

@@ -80,7 +80,8 @@ class Work:
         self._wanted = wanted_of(self.subject, self._targets)
 
     def _answers(self, found: list[Path]) -> "Iterator[list[Explanation] | FailedPhoto]":
-        from ...asking.ask import explanations, precision_of
+        from ...asking.explain import explanations
+        from ...asking.given import precision_of
         from ...asking.request import Wishes
 
         options = self.options

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from ...images import Photo, read_photo
-from ...measuring.measure import Values, measured
+from ...measuring.measure import measured
+from ...measuring.values import Values
 from ...metrics.criterion import Criterion, find_criterion
 from ...metrics.truth import Truth
 from ...models import Subject
