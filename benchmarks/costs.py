@@ -13,7 +13,7 @@ from heatlens.evaluate import Item, ModelRequest
 from heatlens.images import read_photo
 from heatlens.measuring.measure import measured
 from heatlens.metrics.criterion import find_criterion
-from heatlens.recipes.recipe import recipes
+from heatlens.recipes.asked import recipes
 from heatlens.words.errors import HeatlensError
 
 KEPT = Path(__file__).parent / "costs.json"

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from heatlens.evaluate import Item, Request, run
 from heatlens.metrics.criterion import find_criterion
-from heatlens.recipes.recipe import RECIPES
+from heatlens.recipes.shipped import RECIPES
 
 from . import costs
 from .networks import data_folder, networks

@@ -1,4 +1,4 @@
-"""The search that chose the recipes that ship (`heatlens.recipes.recipe.RECIPES`).
+"""The search that chose the recipes that ship (`heatlens.recipes.shipped.RECIPES`).
 
     python -m benchmarks.search
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import heatlens
 from heatlens.evaluate import Dataset, Request, Selection, open_dataset, read_subset, with_centre
 from heatlens.metrics.criterion import find_criterion
-from heatlens.recipes.recipe import RECIPES, Recipe, recipes
+from heatlens.recipes.asked import recipes
+from heatlens.recipes.recipe import Recipe
+from heatlens.recipes.shipped import RECIPES
 
 from .networks import networks
 

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from heatlens.evaluate import Summary, as_markdown, summarise
-from heatlens.recipes.recipe import RECIPES
+from heatlens.recipes.shipped import RECIPES
 
 from . import costs
 from .studies import Study, hard_names

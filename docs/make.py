@@ -22,7 +22,7 @@ from heatlens.metrics.contents import all_metrics
 from heatlens.recipes.averages import AVERAGES
 from heatlens.recipes.fusion import FUSIONS
 from heatlens.recipes.naming import recipe_in_full
-from heatlens.recipes.recipe import RECIPES
+from heatlens.recipes.shipped import RECIPES
 from heatlens.targets import KINDS
 from heatlens.words.errors import HeatlensError
 from heatlens.words.metric import METRIC_EVIDENCE, Metric

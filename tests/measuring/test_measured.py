@@ -21,7 +21,8 @@ from heatlens.methods.contents import as_entry
 from heatlens.metrics.criterion import find_criterion
 from heatlens.metrics.truth import Truth
 from heatlens.models import Subject
-from heatlens.recipes.recipe import Recipe, recipes
+from heatlens.recipes.asked import recipes
+from heatlens.recipes.recipe import Recipe
 from heatlens.words.errors import BadPhoto, BadValue, EvidenceMissing
 from heatlens.words.metric import metric
 from heatlens.words.signature import settings

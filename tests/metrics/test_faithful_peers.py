@@ -21,7 +21,7 @@ from heatlens.measuring.measure import measured
 from heatlens.metrics.criterion import find_criterion
 from heatlens.metrics.shared.imputing import imputed
 from heatlens.models import Subject
-from heatlens.recipes.recipe import recipes
+from heatlens.recipes.asked import recipes
 from metrics import known
 
 quantus = pytest.importorskip("quantus")

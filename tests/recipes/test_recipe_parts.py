@@ -7,7 +7,7 @@ from torch import Tensor, nn
 import heatlens
 from heatlens import Recipe
 from heatlens.recipes.averages.views import Views, unchanged
-from heatlens.recipes.recipe import RECIPES, find_recipe
+from heatlens.recipes.shipped import RECIPES, find_recipe
 from heatlens.targets import Contrast
 from heatlens.words.errors import BadValue, UnknownName
 

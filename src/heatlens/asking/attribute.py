@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from ..engine.forward.batching import takes_one
 from ..models import Subject, subject_of
 from ..models.subject.plain import unwrapped
+from ..recipes.asked import recipes
 from ..recipes.averages import Average
 from ..recipes.fusion import Fusion
 from ..recipes.naming import told_apart
-from ..recipes.recipe import AUTO, recipes
+from ..recipes.recipe import AUTO
 from ..targets import Box, Target
 from ..words.errors import BadValue
 from ..words.trees import map_tensors, tensors

@@ -82,10 +82,14 @@ def describe(
 ) -> Description | list[Description | FailedPhoto]:
     """A `Description` of a photo, or a list of them for several; a photo that fails has a `FailedPhoto` in its place.
 
+    model, photos: as in `heatlens.explain`.
     kinds: what kind each class is of, one a class, or a file such as Places' IO_places365.txt (`/a/airfield 2`, 1 is
-    indoor and 2 outdoor): the kind of most of the first `votes` classes wins, of equals the last in the alphabet.
+    indoor and 2 outdoor): the kind of most of the first `votes` classes (10) wins, of equals the last in the alphabet.
     attributes: names, or a file of them; attribute_weights: (attributes, c), or a .npy file: the response is W f,
-    f what the network's last dense layer is given (as Places' unified demo has it).  Raises `HeatlensError`.
+    f what the network's last dense layer is given (as Places' unified demo has it).
+    top: how many classes are told, 5.  batch_size: photos that the model is shown at once, 8.
+
+    Costs one forward pass for a batch.  Raises `HeatlensError`.
     """
     subject = subject_of(model)
     at_least(1, votes=votes, top=top, batch_size=batch_size)

@@ -6,9 +6,10 @@ from typing import Any, Unpack, overload
 from ..engine.forward.batching import Progress, takes_one
 from ..images import sources_of
 from ..models import Subject, subject_of
+from ..recipes.asked import recipes
 from ..recipes.averages import Average
 from ..recipes.fusion import Fusion
-from ..recipes.recipe import AUTO, Recipe, recipes
+from ..recipes.recipe import AUTO, Recipe
 from ..targets import Target
 from ..words.errors import BadValue
 from .batches import FailedPhoto, answered, in_order

@@ -30,9 +30,10 @@ from ..images import Photo, read_photo, sources_of
 from ..metrics.criterion import Criterion, find_criterion
 from ..metrics.truth import Truth
 from ..models import Subject, subject_of
+from ..recipes.asked import recipes
 from ..recipes.averages import Average
 from ..recipes.fusion import Fusion
-from ..recipes.recipe import AUTO, Recipe, recipes
+from ..recipes.recipe import AUTO, Recipe
 from ..targets import Logit, Target
 from ..words.errors import BadValue
 from ..words.metric import Metric

@@ -50,11 +50,15 @@ def load(
     `"mmpretrain/NAME"` (config=FILE, cfg_options={…}), `"caffe/deploy.prototxt"`, a `.onnx`, `.pt2`
     or `.torchscript` file, any module, a program of torch.export, a Keras model (torch backend) or a Jittor module.
     weights: a file (safetensors, or torch loaded safely), torchvision's enum names, "none" for random; None: the
-    library's own.  classes: names, or a file of them, one per output, as many as a network for weights of your own is
-    built with.  Options named mean, std, size, resize, interpolation, classes, prefix_tokens, grid, layers, …
-    override what the library declares; all others go to the model's constructor (`pad_type="same"`).
-    trust: run an MMPretrain config that is a program; without it nothing in a file is ever run.
-    Raises `UnknownName`, `ModelUnavailable`, `MissingExtra`.
+    library's own.
+    device: where the model goes, such as "cuda:1"; None: it stays where it is.
+    trust: False, or True, which runs an MMPretrain config that is a program; without it nothing in a file is ever run.
+    options: mean, std, size, resize, interpolation, classes, prefix_tokens, grid, layers, … override what the library
+    declares; all others go to the model's constructor (`pad_type="same"`).  classes: names, or a file of them, one per
+    output, as many as a network for weights of your own is built with.
+
+    Costs what the library takes to build the model; a module that is brought is neither copied nor changed.
+    Raises `UnknownName`, `ModelUnavailable`, `MissingExtra`, `BadValue`.
     """
     overrides = {key: options.pop(key) for key in OVERRIDES if key in options}
     if trust and str(model).partition("/")[0] == "mmpretrain":

@@ -1,17 +1,13 @@
 """What is asked, as values: a method with its settings, the layers, their fusion, the average."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any, NoReturn
 
 from ..methods.contents import as_entry
-from ..words.errors import BadValue, unknown
-from ..words.signature import Entry, Method, checked_settings, needs, settings
-from ..words.wording import spelling
+from ..words.signature import Entry, Method, needs
 from .averages import Average, find_average
 from .fusion import Fusion, find_fusion
-from .layers import Named, several
 
 AUTO = "auto"
 """A fusion that is left to the method."""
@@ -23,7 +19,7 @@ _AT_LAYERS = frozenset(
 _GRAPH = frozenset({"gradients", "curvature"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Recipe:
     """How a map is made, apart from the model, the photo and the target.  Prints, compares and travels as a value."""
 
@@ -42,6 +38,13 @@ class Recipe:
     """Recipes whose maps are fused to one; `method` is the name of the whole."""
     negative: bool = False
     """Whether what speaks against the target counts below zero also where the method shows only what speaks for it."""
+
+    def __repr__(self) -> str:
+        """What is not as usual; of parts how many there are."""
+        method = repr(self.method) if isinstance(self.method, str) else self.entry.name
+        others = [f for f in fields(self) if f.name not in ("method", "parts")]
+        said = [f"{f.name}={getattr(self, f.name)!r}" for f in others if getattr(self, f.name) != f.default]
+        return f"Recipe({', '.join([method, *([f'{len(self.parts)} parts'] if self.parts else []), *said])})"
 
     @property
     def entry(self) -> Entry:
@@ -114,102 +117,3 @@ def _passes(parts: "Sequence[Recipe]") -> str:
 def _of_parts() -> NoReturn:
     """A recipe that has parts has no function of its own."""
     raise TypeError(_of_parts.__doc__)
-
-
-def recipes(
-    method: "str | Method | Recipe | Sequence[str | Method | Recipe]",
-    given: Mapping[str, Any],
-    layers: Named | Sequence[Named] | None = None,
-    fuse: str | Fusion | None = AUTO,
-    average: str | Average | None = None,
-    negative: bool = False,
-) -> list[Recipe]:
-    """One recipe per method; each setting goes to the methods that have it, and must belong to one."""
-    methods: list[Any] = [_named(m) for m in (method if isinstance(method, list | tuple) else [method])]
-    if not methods:
-        raise BadValue("no method", "at least one", "All names: heatlens methods")
-    entries = [m.entry if isinstance(m, Recipe) else as_entry(m) for m in methods]
-    known = {key for entry in entries for key in settings(entry.function)}
-    for key in given:
-        if key not in known:
-            raise unknown(
-                "setting", key, sorted(known), "heatlens methods", owner=" and ".join(e.name for e in entries)
-            )
-    at = several(layers)
-    averaged = find_average(average)
-    if fuse not in (None, AUTO, "none"):
-        find_fusion(fuse)
-    if (at or fuse != AUTO or averaged or negative) and all(isinstance(m, Recipe) for m in methods):
-        raise BadValue(
-            f"layers, a fusion, an average or negative for {entries[0].name}", "a method; a recipe has its own"
-        )
-    return [
-        m
-        if isinstance(m, Recipe)
-        else Recipe(_plain(m, entry), _own(entry, given), at, fuse, averaged, negative=negative)
-        for m, entry in zip(methods, entries, strict=True)
-    ]
-
-
-def _named(method: Any) -> Any:
-    """The recipe that ships under a name; anything else as it is."""
-    if not isinstance(method, str):
-        return method
-    return next((recipe for name, recipe in RECIPES.items() if spelling(name) == spelling(method)), method)
-
-
-def find_recipe(name: str) -> Recipe:
-    """The recipe that ships under a name; raises `UnknownName`."""
-    found = _named(name)
-    if not isinstance(found, Recipe):
-        raise unknown("recipe", name, RECIPES)
-    return found
-
-
-def _plain(method: str | Method, entry: Entry) -> str | Method:
-    """One spelling for registered methods; a person's own function stays itself."""
-    return entry.name if isinstance(method, str) else method
-
-
-def _own(entry: Entry, given: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    known = settings(entry.function)
-    return tuple(checked_settings(entry, {k: v for k, v in given.items() if k in known}).items())
-
-
-_TWO, _FOUR = (f"scales:factors={sizes},mirrored=true" for sizes in ("1+1.5", "1+1.5+2+2.5"))
-
-
-def _part(method: str, stage: int, average: str | None = None, *, contrast: bool = False) -> Recipe:
-    return Recipe(method, layers=(f"stage:{stage}",), average=average, contrast=contrast)
-
-
-RECIPES: MappingProxyType[str, Recipe] = MappingProxyType(
-    {
-        "fast": Recipe(
-            "fast",
-            fuse="geometric",
-            parts=(_part("grad_cam", -1, contrast=True), _part("layer_cam", -4, contrast=True)),
-        ),
-        "balanced": Recipe(
-            "balanced",
-            fuse="geometric",
-            parts=(
-                _part("grad_cam", -1, _TWO, contrast=True),
-                _part("layer_cam", -3, _TWO, contrast=True),
-                _part("hires_cam", -3, _TWO),
-                _part("layer_cam", -4, _TWO, contrast=True),
-            ),
-        ),
-        "precise": Recipe(
-            "precise",
-            fuse="geometric",
-            parts=(
-                _part("grad_cam", -1, _FOUR),
-                _part("grad_cam", -1, _FOUR, contrast=True),
-                _part("layer_cam", -2, _FOUR, contrast=True),
-                _part("layer_cam", -4, _FOUR, contrast=True),
-            ),
-        ),
-    }
-)
-"""Recipes that were chosen by measurement, as the best for what they cost; docs/benchmark.md says by which."""

@@ -14,7 +14,9 @@ from .errors import unknown
 if TYPE_CHECKING:
     from torch import Tensor
 
-Method: TypeAlias = "Callable[..., Tensor]"
+    Method: TypeAlias = Callable[..., Tensor]
+else:  # methods are listed without loading torch
+    Method = Callable[..., Any]
 
 EVIDENCE = MappingProxyType(
     {

@@ -14,7 +14,7 @@ import pytest
 import heatlens
 from heatlens.cli import cli
 from heatlens.metrics.contents import all_metrics
-from heatlens.recipes.recipe import RECIPES
+from heatlens.recipes.shipped import RECIPES
 
 pytestmark = pytest.mark.usefixtures("model")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @click.argument("names", nargs=-1)
 def recipes(names: tuple[str, ...]) -> None:
     """Describe the recipes of these NAMES, or all."""
-    from ...recipes.recipe import RECIPES, find_recipe
+    from ...recipes.shipped import RECIPES, find_recipe
 
     click.echo("\n\n".join(_described(find_recipe(name)) for name in names or RECIPES))
 

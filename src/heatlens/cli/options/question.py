@@ -53,7 +53,7 @@ def recipe_options(command: F) -> F:
 
 def methods_of(options: dict[str, Any]) -> list[str]:
     """The methods and recipes that the options ask for; a recipe is asked for like a method."""
-    from ...recipes.recipe import find_recipe
+    from ...recipes.shipped import find_recipe
 
     for name in options["recipe"]:
         find_recipe(name)

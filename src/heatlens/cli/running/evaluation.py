@@ -60,7 +60,7 @@ class Evaluating:
         """The request that the options describe; raises `HeatlensError` before anything is measured."""
         from ...evaluate import Request, Selection, each_layer, open_dataset, read_subset, with_centre
         from ...metrics.criterion import find_criterion
-        from ...recipes.recipe import recipes
+        from ...recipes.asked import recipes
 
         options = self.options
         criteria = [find_criterion(metric) for metric in options["metric"]]

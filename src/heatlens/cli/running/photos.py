@@ -69,7 +69,7 @@ class Work:
     def _check(self) -> None:
         """Everything that can be wrong with the request, before any photo is read."""
         from ...asking.explaining import wanted_of
-        from ...recipes.recipe import recipes
+        from ...recipes.asked import recipes
 
         self._results.check()
         options = self.options

@@ -29,7 +29,7 @@ _BLANK = 48
 """Each side of a volume of noise."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Subject:
     """A model made ready to be explained.  `heatlens.load` makes one."""
 
@@ -58,6 +58,13 @@ class Subject:
     """What turns texts into embeddings, for models that read."""
     _found: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     _calls: dict[str, int] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        parameters = sum(p.numel() for p in self.model.parameters())
+        size = " x ".join(map(str, self.preprocessing.size))
+        said = [f"{type(self.model).__name__} of {parameters:,} parameters on {self.device}", f"photos {size}"]
+        said += [f"{len(self.classes)} classes"] if len(self.classes) else []
+        return f"Subject({self.name!r}: {'; '.join(said)})"
 
     @property
     def device(self) -> torch.device:

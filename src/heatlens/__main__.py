@@ -1,0 +1,5 @@
+"""`python -m heatlens`: the command line."""
+
+from .cli import main
+
+main()
