@@ -46,7 +46,7 @@ def nothing(activations: Tensor) -> Any:
 @pytest.mark.parametrize(
     ("method", "said"),
     [
-        (as_numpy, "the method as_numpy returned a ndarray. Expected a tensor of floats (n, *space). torch.from_numpy"),
+        (as_numpy, "the method as_numpy returned a ndarray. Expected a tensor of floats (n, *space). Return torch.from_numpy(…) of it"),
         (one_map, "the method one_map returned (14, 14) for 2 images. Expected maps (2, *space)"),
         (a_number_each, "the method a_number_each returned (2,) for 2 images. Expected maps (2, *space)"),
         (whole_numbers, "the method whole_numbers returned torch.int64. Expected a tensor of floats (n, *space)"),
@@ -97,8 +97,8 @@ def warmth_in_numpy(heat: Tensor) -> Any:
 
 def test_a_metric_of_ones_own(subject: Subject) -> None:
     found = heatlens.measure(subject, PHOTO, [warmth, warmth_in_numpy])
-    heat = np.clip(heatlens.explain(subject, PHOTO).map, 0, None)
-    assert found["warmth"] == pytest.approx(heat.mean(), abs=1e-5)
+    maps = heatlens.attribute(subject, subject.prepare(heatlens.images.read_photo(PHOTO))[0]).clamp(min=0)
+    assert found["warmth"] == pytest.approx(float(maps.mean() / maps.max()), abs=1e-5)
     assert found["warmth_in_numpy"] == found["warmth"]
 
 

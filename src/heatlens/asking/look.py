@@ -181,7 +181,7 @@ def _checked(maps: object, recipe: Recipe, layer: str, images: Tensor) -> Maps:
     """What a method returned, if it is a map of every image."""
     if not isinstance(maps, Tensor) or not maps.is_floating_point():
         found = str(maps.dtype) if isinstance(maps, Tensor) else f"a {type(maps).__name__}"
-        do = "torch.from_numpy(…) makes one of an array" if type(maps).__module__ == "numpy" else ""
+        do = "Return torch.from_numpy(…) of it" if type(maps).__module__ == "numpy" else ""
         raise BadValue(f"the method {recipe.entry.name} returned {found}", "a tensor of floats (n, *space)", do)
     if maps.ndim < 2 or len(maps) != len(images):
         raise BadValue(
