@@ -1,45 +1,62 @@
 PYTHON ?= python3
-BIN := .venv/bin
-READY := .venv/.ready
-JITTOR := .venv-jittor
+TORCH ?=
 JOBS ?= 2
+BIN := .venv/bin
+JITTOR := .venv-jittor
 
-.PHONY: demo test test-jittor fuzz lint bench docs models clean
+# TORCH=cpu: torch without CUDA, a tenth of the size, by uv (https://docs.astral.sh/uv), which must be installed.
+ifeq ($(TORCH),cpu)
+INSTALL = uv pip install -q --python $(BIN)/python --torch-backend cpu -c constraints.txt
+else
+INSTALL = $(BIN)/python -m pip install -q -c constraints.txt
+endif
 
-demo: $(READY)  ## explain two real photos offline and say where the pictures are
+.PHONY: help demo test test-jittor fuzz lint bench docs models clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+demo: .venv/.demo  ## explain two real photos offline and say where the pictures are
 	$(BIN)/python examples/demo.py
 
-test: $(READY)  ## everything that must hold
+test: .venv/.ready  ## everything that must hold
 	$(BIN)/python -m pytest -q -n $(JOBS)
 
 test-jittor: $(JITTOR)/.ready  ## Jittor beside torch, in an environment with numpy 1.26; the first run compiles Jittor
 	use_mkl=0 nvcc_path= $(JITTOR)/bin/python -m pytest -q tests/jittor
 
-fuzz: $(READY)  ## 2,000 damaged files of every kind; COUNT=… for another number
+fuzz: .venv/.ready  ## 2,000 damaged files of every kind; COUNT=… for another number
 	PYTHONPATH=tests $(BIN)/python -W ignore -m safety.mutations $(or $(COUNT),2000)
 
-lint: $(READY)
+lint: .venv/.ready  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)  ## heatlens and its peers side by side
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[peers]"
+bench: .venv/.ready  ## heatlens and its peers side by side
+	$(INSTALL) -e ".[peers]"
 	$(BIN)/python -m benchmarks
 
-docs: $(READY)  ## the pages and pictures that are made from the code
+docs: .venv/.ready  ## the pages and pictures that are made from the code
 	$(BIN)/python docs/make.py
 
-models: $(READY)  ## docs/models.md, by a walk over the architectures; it takes minutes
+models: .venv/.ready  ## docs/models.md, by a walk over the architectures; it takes minutes
 	PYTHONPATH=tests $(BIN)/python -W ignore -m walk.page
 
-clean:
+clean:  ## remove what was installed and made here
 	rm -rf .venv $(JITTOR) heatlens-out demo-out .pytest_cache .mypy_cache .ruff_cache
 
-$(READY): pyproject.toml constraints.txt
+$(BIN)/python:
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[test,lint,demo]"
+
+.venv/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e ".[demo]"
 	touch $@
+
+.venv/.ready: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e ".[test,lint,demo]"
+	touch .venv/.demo $@
 
 $(JITTOR)/.ready: pyproject.toml
 	@command -v g++ >/dev/null || { echo "Jittor compiles itself: test-jittor needs g++ and the headers of Python" >&2; exit 2; }

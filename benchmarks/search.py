@@ -21,7 +21,7 @@ import torch
 from torch.nn.functional import avg_pool2d
 from tqdm import tqdm
 
-from heatlens.metrics import max_box_acc_v2, pointing_game
+from heatlens.metrics.contents import max_box_acc_v2, pointing_game
 from heatlens.metrics.criterion import find_criterion
 from heatlens.recipes.averages import Scales
 from heatlens.recipes.fusion import find_fusion

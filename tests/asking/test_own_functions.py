@@ -46,7 +46,10 @@ def nothing(activations: Tensor) -> Any:
 @pytest.mark.parametrize(
     ("method", "said"),
     [
-        (as_numpy, "the method as_numpy returned a ndarray. Expected a tensor of floats (n, *space). Return torch.from_numpy(…) of it"),
+        (
+            as_numpy,
+            "as_numpy returned a ndarray. Expected a tensor of floats (n, *space). Return torch.from_numpy(…) of it",
+        ),
         (one_map, "the method one_map returned (14, 14) for 2 images. Expected maps (2, *space)"),
         (a_number_each, "the method a_number_each returned (2,) for 2 images. Expected maps (2, *space)"),
         (whole_numbers, "the method whole_numbers returned torch.int64. Expected a tensor of floats (n, *space)"),

@@ -11,6 +11,7 @@ from ..terminal import echo
 @click.option("--filter", "part", default="", metavar="TEXT", help="Only names that contain this.")
 def models(library: str, part: str) -> None:
     """List the names of all models, or those of one LIBRARY (bundled, torchvision, timm, mmpretrain, transformers)."""
+    from ...models.bundled.load import BUNDLED, TERMS
     from ...models.libraries.transformers import families
     from ...models.loading import names_by_library
 
@@ -23,6 +24,8 @@ def models(library: str, part: str) -> None:
                 echo(f"transformers/NAME of the hub, or transformers/FOLDER: {', '.join(families())}", err=True)
         except MissingExtra as error:
             echo(f"heatlens: {error}", err=True)
+    if library in ("", BUNDLED.name):
+        echo(f"{BUNDLED.name}: {TERMS}", err=True)
     if not library:
         echo("and files: NAME.onnx, NAME.pt2, NAME.torchscript, caffe/deploy.prototxt", err=True)
         echo("and any torch.nn.Module, in Python: heatlens.load(module)", err=True)

@@ -17,6 +17,7 @@ from ..subject.subject import Subject
 from .networks import BundledCNN
 
 _FILE = "bundled_cnn.safetensors"
+TERMS = "weights learned from photos under non-commercial research terms (docs/model-card.md)"
 
 
 def names() -> list[str]:
