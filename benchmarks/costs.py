@@ -11,7 +11,7 @@ import torch
 from heatlens import Subject
 from heatlens.evaluate import Item, ModelRequest
 from heatlens.images import read_photo
-from heatlens.measuring.measure import measured
+from heatlens.measuring.measured import measured
 from heatlens.metrics.criterion import find_criterion
 from heatlens.recipes.asked import recipes
 from heatlens.words.errors import HeatlensError

@@ -23,7 +23,7 @@ from evaluate.conftest import bright, evaluate_and_die, evaluate_here, request_o
 from heatlens.evaluate import Item, ModelRequest, Request, read_rows, run, with_centre
 from heatlens.evaluate.datasets.dataset import dataset
 from heatlens.evaluate.results.rows import PARTS
-from heatlens.measuring.measure import measured
+from heatlens.measuring.measured import measured
 from heatlens.metrics.criterion import find_criterion
 from heatlens.recipes.naming import recipe_name
 from heatlens.recipes.recipe import Recipe

@@ -15,7 +15,7 @@ from heatlens.engine.copies.randomised import randomised
 from heatlens.engine.evidence import scoring
 from heatlens.engine.forward.inputs import Inputs
 from heatlens.images import Preprocessing, read_photo
-from heatlens.measuring.measure import measured
+from heatlens.measuring.measured import measured
 from heatlens.measuring.values import Values
 from heatlens.methods.contents import as_entry
 from heatlens.metrics.criterion import find_criterion

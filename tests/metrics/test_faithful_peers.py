@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from heatlens.images import Preprocessing, read_photo
-from heatlens.measuring.measure import measured
+from heatlens.measuring.measured import measured
 from heatlens.metrics.criterion import find_criterion
 from heatlens.metrics.shared.imputing import imputed
 from heatlens.models import Subject

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..engine.evidence.evidence import Evidence
+from ..engine.forward.batching import chunked, out_of_memory
 from ..engine.forward.inputs import Inputs
 from ..engine.passes.scene import Options, Scene, View
 from ..engine.state.evaluating import evaluating
@@ -17,12 +18,13 @@ from ..recipes.averages import Average, find_average
 from ..recipes.fusion import fused
 from ..recipes.recipe import Recipe
 from ..targets import ClassTarget, Logit, Opposite, Target, described, placed
-from ..words.errors import BadValue, NotFinite, ScoreIndifferent
+from ..words.errors import BadValue, ScoreIndifferent
 from ..words.notation import Maps, resize_maps, unit_scale
 from ..words.signature import needs
-from .answer import Seen
+from .answer import Seen, joined
+from .checking import checked, not_finite
 from .crops import blind, blind_maps, choosing, plainly
-from .parts import together, wanted
+from .parts import Wanted, together, wanted
 from .request import Wishes
 from .settling import Aims, aims_of, ranking
 from .warnings import notes_on
@@ -42,10 +44,29 @@ def look(
         for part in parts:
             subject.lacking.check(part.entry)
     plain = plainly(inputs, parts)
-    maps = wanted(subject, plain, asked)
+    maps = _wanted(subject, plain, asked)
     looks = [one for each in maps for one in each.looks]
-    seen = again_if_written(subject.model, lambda: _look(subject, inputs, plain, looks, targets, wishes))
+
+    def look_at(start: int, stop: int) -> Seen:
+        shown, unviewed = inputs.part(start, stop), plain.part(start, stop)
+        of_part = [row[start:stop] for row in targets]
+        return again_if_written(subject.model, lambda: _look(subject, shown, unviewed, looks, of_part, wishes))
+
+    if any(one.entry.joint for one in looks):
+        seen = look_at(0, inputs.batch)
+    else:
+        seen = joined(list(chunked(look_at, inputs.batch, inputs.batch, what="images")))
     return together(maps, seen, inputs.size)
+
+
+def _wanted(subject: Subject, inputs: Inputs, asked: Sequence[Recipe]) -> list[Wanted]:
+    """The maps that are asked for; layers are looked for with one image where all do not fit into memory."""
+    try:
+        return wanted(subject, inputs, asked)
+    except (RuntimeError, MemoryError) as error:
+        if inputs.batch == 1 or not out_of_memory(error):
+            raise
+    return wanted(subject, inputs.part(0, 1), asked)
 
 
 def _look(
@@ -165,8 +186,8 @@ def _at(subject: Subject, view: View, recipe: Recipe, layer: str) -> Maps:
     except ScoreIndifferent as error:
         raise _with_advice(error, subject, view, layer) from None
     except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
-        raise _not_finite(recipe, layer) from None
-    return _checked(maps, recipe, layer, view.scene.images)
+        raise not_finite(recipe, layer) from None
+    return checked(maps, recipe, layer, view.scene.images)
 
 
 def _with_advice(error: ScoreIndifferent, subject: Subject, view: View, layer: str) -> ScoreIndifferent:
@@ -175,27 +196,6 @@ def _with_advice(error: ScoreIndifferent, subject: Subject, view: View, layer: s
     best = subject.default_layers(*view.scene.inputs.args, **view.scene.inputs.kwargs)
     do = f"Use {', '.join(map(repr, best))}" if layer not in best else error.do or "Choose another target or layer"
     return ScoreIndifferent(error.got, error.expected, do)
-
-
-def _checked(maps: object, recipe: Recipe, layer: str, images: Tensor) -> Maps:
-    """What a method returned, if it is a map of every image."""
-    if not isinstance(maps, Tensor) or not maps.is_floating_point():
-        found = str(maps.dtype) if isinstance(maps, Tensor) else f"a {type(maps).__name__}"
-        do = "Return torch.from_numpy(…) of it" if type(maps).__module__ == "numpy" else ""
-        raise BadValue(f"the method {recipe.entry.name} returned {found}", "a tensor of floats (n, *space)", do)
-    if maps.ndim < 2 or len(maps) != len(images):
-        raise BadValue(
-            f"the method {recipe.entry.name} returned {tuple(maps.shape)} for {len(images)} images",
-            f"maps ({len(images)}, *space)",
-        )
-    if not bool(maps.isfinite().all()):
-        raise _not_finite(recipe, layer)
-    return maps
-
-
-def _not_finite(recipe: Recipe, layer: str) -> NotFinite:
-    where = f" at layer {layer!r}" if layer else ""
-    return NotFinite(f"{recipe.entry.name}{where} came out as NaN or infinity", "finite activations")
 
 
 def _speaks_of_class(target: Target) -> bool:

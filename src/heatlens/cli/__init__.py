@@ -1,11 +1,13 @@
 """The command line.  Commands load torch when they run, not when they are listed."""
 
 import sys
+import warnings
 from io import TextIOWrapper
+from typing import Any
 
 import click
 
-from ..words.errors import HeatlensError
+from ..words.errors import HeatlensError, HeatlensWarning
 from ..words.version import __version__
 from ..words.wording import shown
 from .commands.boxes import boxes
@@ -37,6 +39,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files may be in no encoding at all
+    warnings.showwarning = _warned
     try:
         code = cli(prog_name="heatlens", standalone_mode=False)
     except click.ClickException as error:
@@ -53,3 +56,9 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _warned(message: Warning | str, category: type[Warning], *where: Any, **others: Any) -> None:
+    """What a person should know, in one line; what other libraries say to programmers is not for them."""
+    if issubclass(category, HeatlensWarning):
+        echo(f"heatlens: {message}", err=True)

@@ -3,11 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, Unpack, overload
 
-import torch
 from torch import Tensor
 
 from ..asking.batches import FailedPhoto, answered, in_order
-from ..asking.crops import around
 from ..asking.given import (
     HowMeasured,
     Layers,
@@ -19,35 +17,22 @@ from ..asking.given import (
     SeveralPhotos,
     as_list,
     is_list,
-    precision_of,
 )
-from ..asking.look import look
-from ..asking.request import Wishes
 from ..engine.forward.batching import Progress
-from ..engine.passes.scene import Options, Scene
-from ..engine.state.evaluating import evaluating
 from ..images import Photo, read_photo, sources_of
 from ..metrics.criterion import Criterion, find_criterion
 from ..metrics.truth import Truth
-from ..models import Subject, subject_of
+from ..models import subject_of
 from ..recipes.asked import recipes
 from ..recipes.averages import Average
 from ..recipes.fusion import Fusion
-from ..recipes.recipe import AUTO, Recipe
-from ..targets import Logit, Target
-from ..words.errors import BadValue
+from ..recipes.recipe import AUTO
 from ..words.metric import Metric
-from ..words.signature import needs
-from .evidence import MapEvidence, Showing
-from .values import Values, plain_values
+from .measured import as_many, measured, part_of
+from .values import Values
 
 Asked: TypeAlias = str | Metric | Criterion | Callable[..., Tensor]
 """A metric, however it is named."""
-
-_OF_THE_MAPS = frozenset({"heat", "attribution", "boxes", "located", "masks", "labels", "ranking", "classes"})
-"""What a metric asks that shows the model nothing."""
-_SHARES = 100
-"""Progress is told in hundredths of a measurement."""
 
 
 @overload
@@ -127,11 +112,11 @@ def measure(
     asked = recipes(method, settings or {}, layers, fuse, average)
     criteria = [find_criterion(m) for m in as_list(metrics)]
     sources, several = sources_of(photos)
-    true = [truths] if isinstance(truths, Truth) else _true(truths, len(sources))
+    true = [truths] if isinstance(truths, Truth) else as_many(truths, len(sources))
     size = max(1, len(sources) if any(recipe.entry.joint for recipe in asked) else batch_size)
 
     def of_batch(batch: dict[int, Photo]) -> list[list[Values]]:
-        told = _part(progress, min(batch) // size, -(-len(sources) // size))
+        told = part_of(progress, min(batch) // size, -(-len(sources) // size))
         given: dict[str, Any] = {"target": target, "seed": seed, "precision": precision, "progress": told}
         return measured(subject, [*batch.values()], asked, criteria, [true[place] for place in batch], **given)
 
@@ -139,79 +124,3 @@ def measure(
         return in_order(answered(sources, size, of_batch), len(asked))
     (found,) = of_batch({0: read_photo(sources[0])})
     return found if is_list(method) or any(recipe.apart for recipe in asked) else found[0]
-
-
-def measured(
-    subject: Subject,
-    photos: Sequence[Photo],
-    recipes: Sequence[Recipe],
-    criteria: Sequence[Criterion],
-    truths: Sequence[Truth] | None = None,
-    *,
-    target: Any = None,
-    seed: int = 0,
-    precision: str | None = None,
-    progress: Progress | None = None,
-) -> list[list[Values]]:
-    """[photo][map]: the values of all criteria, of photos that are looked at as one batch; mostly a map a recipe.
-
-    target: what is explained, as in `heatlens.explain`; "label": each photo's true class.
-    seed: of every metric that draws and was given no seed of its own.
-    """
-    true = _true(truths, len(photos))
-    wishes = Wishes(precision=precision_of(precision))
-    if all(set(needs(criterion.metric.function)) <= _OF_THE_MAPS for criterion in criteria):
-        subject, recipes = around(subject, recipes)
-    prepared = [subject.prepare(photo) for photo in photos]
-    if len({image.shape for image, _ in prepared}) > 1:  # photos of their own sizes do not make a batch
-        given: dict[str, Any] = {"target": target, "seed": seed, "precision": precision}
-        alone = [
-            ([photo], [truth], _part(progress, i, len(photos)))
-            for i, (photo, truth) in enumerate(zip(photos, true, strict=True))
-        ]
-        return [measured(subject, p, recipes, criteria, t, progress=told, **given)[0] for p, t, told in alone]
-    inputs = subject.shown((subject.ready(torch.cat([image for image, _ in prepared])),))
-    with evaluating(subject.model):
-        seen = look(subject, inputs, recipes, [_targets(subject, target, true)], wishes)
-        options = Options(graph=False, precision=wishes.precision)
-        scene = Scene(subject.model, inputs, [], subject.layout, subject.baseline(inputs.images), options)
-        showing = Showing(subject, scene, seen, photos, [placement for _, placement in prepared], true, wishes)
-        return _judged(showing, len(seen.recipes), criteria, seed, progress)
-
-
-def _judged(
-    showing: Showing, recipes: int, criteria: Sequence[Criterion], seed: int, progress: Progress | None
-) -> list[list[Values]]:
-    photos, steps = len(showing.truths), recipes * len(criteria)
-    found: list[list[Values]] = [[{} for _ in range(recipes)] for _ in range(photos)]
-    for r in range(recipes):
-        for c, criterion in enumerate(criteria):
-            part = _part(progress, r * len(criteria) + c, steps)
-            values = criterion(MapEvidence(showing, r, part), seed)
-            for photo, value in enumerate(plain_values(criterion, values, photos)):
-                found[photo][r][criterion.name] = value
-            if part is not None:
-                part(1, 1)
-    return found
-
-
-def _true(truths: Sequence[Truth] | None, photos: int) -> list[Truth]:
-    true = list(truths) if truths is not None else [Truth()] * photos
-    if len(true) != photos:
-        raise BadValue(f"{len(true)} truths for {photos} photos", "one truth per photo")
-    return true
-
-
-def _targets(subject: Subject, target: Any, truths: Sequence[Truth]) -> list[Target]:
-    if target != "label":
-        return [subject.target(target)] * len(truths)
-    if any(truth.label is None for truth in truths):
-        raise BadValue("a photo without a true class", "a label, to explain it", "Use another target")
-    return [Logit(index=truth.label) for truth in truths]
-
-
-def _part(progress: Progress | None, step: int, steps: int) -> Progress | None:
-    """The progress of one step among all."""
-    if progress is None:
-        return None
-    return lambda done, total: progress(step * _SHARES + done * _SHARES // max(total, 1), steps * _SHARES)

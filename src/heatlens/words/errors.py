@@ -29,6 +29,10 @@ def _sentence(text: str) -> str:
     return f"{text.rstrip('. ')}."
 
 
+class HeatlensWarning(UserWarning):
+    """What a person should know, and nothing failed."""
+
+
 class UnknownName(HeatlensError):
     """A method, layer, class, model, fusion or setting that does not exist."""
 
@@ -75,6 +79,10 @@ class NotFinite(HeatlensError):
 
 class MissingExtra(HeatlensError):
     """An optional package is not installed."""
+
+
+class NotEnoughMemory(HeatlensError):
+    """What cannot be made smaller does not fit into memory."""
 
 
 class ModelUnavailable(HeatlensError):

@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 from warnings import warn
 
-from .errors import BadValue
+from .errors import BadValue, HeatlensWarning
 from .wording import spelling
 
 
@@ -19,7 +19,7 @@ def extensions(group: str, taken: Iterable[str] = ()) -> Mapping[str, EntryPoint
     found = {}
     for name, point in _points(group).items():
         if spelling(name) in own:
-            warn(f"{name!r} of {point.value} is not used: heatlens has {name!r} itself", stacklevel=2)
+            warn(f"{name!r} of {point.value} is not used: heatlens has {name!r} itself", HeatlensWarning, stacklevel=2)
         else:
             found[name] = point
     return found
@@ -40,7 +40,7 @@ def all_loaded(points: Mapping[str, EntryPoint]) -> Iterator[tuple[EntryPoint, A
         try:
             yield point, loaded(point)
         except BadValue as error:
-            warn(str(error), stacklevel=2)
+            warn(str(error), HeatlensWarning, stacklevel=2)
 
 
 @cache

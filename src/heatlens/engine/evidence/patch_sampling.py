@@ -11,7 +11,7 @@ from ...targets import Target, score_each
 from ...words.errors import EvidenceMissing
 from ...words.trees import main_tensor, with_main_tensor
 from ..attention.attention_pass import AttendedPass
-from ..forward.batching import chunked, picture_chunk
+from ..forward.batching import chunked, out_of_memory, picture_chunk
 from ..passes.derivatives import precise
 from ..passes.scene import Layout, Scene
 
@@ -52,7 +52,7 @@ def _share(report: Callable[[int, int], None], image: int, count: int, images: i
 
 
 def _all_or_none(model: nn.Module, error: RuntimeError) -> Exception:
-    if isinstance(error, torch.OutOfMemoryError):
+    if out_of_memory(error):
         return error
     return EvidenceMissing(
         f"{type(model).__name__} cannot leave tokens out ({str(error).splitlines()[0]})",

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar
+from warnings import warn
 from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
+
+from ...words.errors import HeatlensWarning, NotEnoughMemory
 
 T = TypeVar("T")
 
@@ -37,26 +40,51 @@ def picture_chunk(images: Tensor) -> int:
     return 8 if images.device.type == "cpu" else 128
 
 
-def chunked(work: Callable[[int, int], T], total: int, size: int, progress: Progress | None = None) -> Iterator[T]:
-    """work(start, stop) over 0 .. total; when memory runs out the chunk is halved and tried again."""
-    start = 0
+def chunked(
+    work: Callable[[int, int], T], total: int, size: int, progress: Progress | None = None, what: str = "variations"
+) -> Iterator[T]:
+    """work(start, stop) over 0 .. total; when memory runs out the chunk is halved and tried again.
+
+    One warning says which size did fit.  Raises `NotEnoughMemory` where one of them does not.
+    """
+    start, halved = 0, False
     while start < total:
         stop = min(start + size, total)
         try:
             result = work(start, stop)
-        except RuntimeError as error:
-            if not out_of_memory(error) or size == 1:
+        except (RuntimeError, MemoryError, NotEnoughMemory) as error:
+            if not out_of_memory(error):
                 raise
-            size = max(1, size // 2)
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            if stop - start == 1:
+                raise _too_large(what, error) from None
+            size, halved = (stop - start) // 2, True
+        else:
+            if halved:
+                warn(f"memory ran out; {what}: {size} at a time", HeatlensWarning, stacklevel=2)
+                halved = False
+            yield result
+            start = stop
+            if progress is not None:
+                progress(start, total)
             continue
-        yield result
-        start = stop
-        if progress is not None:
-            progress(start, total)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
-def out_of_memory(error: RuntimeError) -> bool:
+def out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory ran out, on any device."""
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+    if isinstance(error, torch.OutOfMemoryError | MemoryError | NotEnoughMemory):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _MEMORY)
+
+
+_MEMORY = ("not enough memory", "can't allocate memory", "ALLOC_FAILED", "out of memory", "bad_alloc")
+"""How torch's allocators, and the libraries below it, say it."""
+
+
+def _too_large(what: str, error: BaseException) -> NotEnoughMemory:
+    if isinstance(error, NotEnoughMemory):
+        return error
+    return NotEnoughMemory(
+        f"memory ran out for {what}, one at a time", "what fits into memory", "Use a smaller size, precision, or device"
+    )

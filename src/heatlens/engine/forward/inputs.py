@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ...targets.meaning import Meaning, read
 from ...words.errors import BadValue
-from ...words.trees import Tree, main_tensor, rows, tensors, with_tensor
+from ...words.trees import Tree, main_tensor, rows, taken, tensors, with_tensor
 from ..state.in_place import WrittenOver, is_about_writing, keeping
 from .batching import out_of_memory
 
@@ -52,6 +52,13 @@ class Inputs:
         args, kwargs = rows((self.args, self.kwargs), self.batch, index, copies)
         return replace(self, args=args, kwargs=kwargs)
 
+    def part(self, start: int, stop: int) -> "Inputs":
+        """The images from `start` up to `stop`."""
+        if stop - start == self.batch:
+            return self
+        args, kwargs = taken((self.args, self.kwargs), self.batch, list(range(start, stop)))
+        return replace(self, args=args, kwargs=kwargs)
+
     def of_one_clip(self) -> "Inputs":
         """The same, of the first clip alone where a model puts the frames of several into one batch."""
         return self.of(0, 1) if self.folded and self.batch > 1 else self
@@ -71,7 +78,7 @@ class Inputs:
         try:
             return self.run(model)
         except (RuntimeError, AssertionError, ValueError, IndexError) as error:
-            if isinstance(error, RuntimeError) and out_of_memory(error):
+            if out_of_memory(error):
                 raise
             if is_about_writing(error):
                 raise WrittenOver from error

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ...words.errors import LayerNotReached
 from ...words.trees import Tree, close, rows, taken, with_main_tensor
-from ..forward.batching import takes_one
+from ..forward.batching import out_of_memory, takes_one
 from ..forward.inputs import Inputs
 from .replay import Recorder, Replay
 
@@ -49,6 +49,9 @@ class Tail:
                 return self._at_recorded_size(activations, image, count)
         except LayerNotReached:
             self.way = "full"
+        except RuntimeError:
+            self._recorded = None  # where memory ran out, fewer are asked next: no padding to what did not fit
+            raise
         return self._full(activations, image, count)
 
     def _cheapest_way(self) -> str:
@@ -66,7 +69,9 @@ class Tail:
         expected = rows(self._outputs, self._inputs.batch, 0, self._tried)
         try:
             return close(replay(replay.unchanged.clone()), expected)
-        except (RuntimeError, TypeError, ValueError, IndexError, LayerNotReached):
+        except (RuntimeError, TypeError, ValueError, IndexError, LayerNotReached) as error:
+            if out_of_memory(error):
+                raise
             return False
 
     def _expanded(self, image: int, copies: int) -> Replay:

@@ -7,20 +7,20 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from ...images import Photo, read_photo
-from ...measuring.measure import measured
+from ...measuring.measured import measured
 from ...measuring.values import Values
 from ...metrics.criterion import Criterion, find_criterion
 from ...metrics.truth import Truth
 from ...models import Subject
 from ...recipes.naming import recipe_name
 from ...targets import Classes
-from ...words.errors import BadSetting, EvidenceMissing, HeatlensError, MissingExtra, UnknownName
+from ...words.errors import BadSetting, EvidenceMissing, HeatlensError, MissingExtra, NotEnoughMemory, UnknownName
 from ...words.wording import readable
 from ..datasets.dataset import Item
 from ..requests.request import ModelRequest, Request, Unit
 from ..results.rows import Row
 
-_ENDS_THE_RUN = (MissingExtra, MemoryError, torch.OutOfMemoryError, UnknownName, BadSetting)
+_ENDS_THE_RUN = (MissingExtra, MemoryError, NotEnoughMemory, torch.OutOfMemoryError, UnknownName, BadSetting)
 """What says nothing about the photo: no other photo would fare better."""
 
 Outcome = Values | str
