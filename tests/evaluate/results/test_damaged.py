@@ -1,6 +1,7 @@
 """A table never lies: flipped bits, replaced photos, parts of something else and damaged requests are noticed."""
 
 import random
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,9 @@ from typing import Any
 import pytest
 
 from evaluate.conftest import request_of, write_noise
-from heatlens.evaluate import read_rows, run
+from heatlens.evaluate import read_rows, run, summarise
 from heatlens.evaluate.results.checksum import _check
-from heatlens.evaluate.results.rows import PARTS
+from heatlens.evaluate.results.rows import PARTS, Row, each_table, write_part
 from heatlens.words.errors import BadValue
 
 
@@ -79,3 +80,20 @@ def test_a_damaged_request_is_one_clear_line(done: Path, noise: list[Path], cont
     with pytest.raises(BadValue, match=r"request\.json is damaged") as caught:
         run(request_of(noise), done)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("stray", ["00-000099.parquet", "00-000000 (copy).parquet", "0 of another.parquet"])
+def test_the_table_refuses_what_is_no_part_of_it(done: Path, stray: str) -> None:
+    before = [(one.recipe, one.metric, one.value) for one in summarise(done)]
+    first, *_ = sorted((done / PARTS).iterdir())
+    other = first.with_name(stray)
+    if stray.startswith("0 of"):
+        (table,) = each_table([first])
+        rows = [Row(**{**row, "photo": f"other {row['photo']}", "recipe": "lime"}) for row in table.to_pylist()]
+        write_part(other, rows)
+    else:
+        shutil.copy(first, other)
+    with pytest.raises(BadValue, match=re.escape(f"{stray} is no part of this evaluation: ")):
+        summarise(done)
+    other.unlink()
+    assert [(one.recipe, one.metric, one.value) for one in summarise(done)] == before

@@ -14,6 +14,7 @@ from ...engine.forward.batching import Progress
 from ...metrics.criterion import find_criterion
 from ...words.metric import Metric, mean_of_defined
 from ...words.optional import require
+from ..results.own_parts import each_own
 from ..results.rows import class_names, each_table, results_of
 from ..run import read_record
 from .interval import bootstrap
@@ -102,7 +103,7 @@ def groups(folder: Path, photos: Collection[str] | None = None, progress: Progre
     Rows of numbers are held for one metric at a time.
     """
     record, parts = read_record(folder), results_of(folder)  # the same ones for every look: a run may be adding some
-    rows = require("pyarrow").concat_tables(each_table(parts, _SINGLE))
+    rows = require("pyarrow").concat_tables(each_own(record, parts, _SINGLE))
     wanted = _of_photos(rows, photos)
     columns = {name: _codes(rows, name) for name in ("model", "recipe", "metric")}
     errors = rows["error"].is_valid().to_numpy(zero_copy_only=False)
