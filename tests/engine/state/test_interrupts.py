@@ -11,19 +11,28 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.overrides import _get_current_function_mode_stack
 
 import heatlens
 from engine.state.test_state import IMAGES, a_users_model, assert_unchanged, fingerprint
+from heatlens.engine.attention.unfused import attending
 from heatlens.engine.forward.capture import capture
+from heatlens.engine.forward.inputs import Inputs
+from heatlens.engine.replay.behind_layer import Tail
+from heatlens.engine.replay.replay import Recorder
+from heatlens.engine.rules.rules import biases, guided, modified, relevant, rescaled
+from heatlens.engine.state.answered import answered_by
 from heatlens.engine.state.evaluating import _BORROWED, evaluating
 from helpers.networks import Gap
 
-CHANGING = ("engine/state/evaluating.py", "engine/state/interrupts.py", "engine/forward/capture.py")
+BORROWING = ("engine/state/evaluating.py", "engine/state/interrupts.py", "engine/forward/capture.py")
+UNCHANGING = {"_follow", "_product", "_note", "_fused", "enter", "leave"}
+"""Functions in changing files that only note what they see."""
 METHODS = ("grad_cam", "ablation_cam", "smooth_grad_cam_pp")
 
 
-def interrupted(work: Callable[[], Any], at: int) -> tuple[bool, int]:
-    """Run it with a SIGINT at the given bytecode of the changing code; whether it came, and how many there were."""
+def interrupted(work: Callable[[], Any], at: int, changing: tuple[str, ...] = BORROWING) -> tuple[bool, int]:
+    """Run it with a SIGINT at the given bytecode of the changing files; whether it came, and how many there were."""
     count = 0
 
     def inside(frame: FrameType, event: str, argument: Any) -> Any:
@@ -35,7 +44,7 @@ def interrupted(work: Callable[[], Any], at: int) -> tuple[bool, int]:
         return inside
 
     def outside(frame: FrameType, event: str, argument: Any) -> Any:
-        if not frame.f_code.co_filename.endswith(CHANGING):
+        if frame.f_code.co_name in UNCHANGING or not frame.f_code.co_filename.endswith(changing):
             return None
         frame.f_trace_opcodes = True
         return inside
@@ -70,6 +79,83 @@ def test_an_interrupt_at_every_bytecode_leaves_the_model_as_found() -> None:
         assert_unchanged(before, fingerprint(model))
         assert signal.getsignal(signal.SIGINT) is handler
         assert not _BORROWED
+
+
+class Attends(nn.Module):
+    """Tokens that attend to each other, beside what `a_users_model` asks of a model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 6, 6), nn.Flatten(2))
+        self.attention, self.head = nn.MultiheadAttention(4, 2, batch_first=True), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.body(x).transpose(1, 2)
+        return self.head(self.attention(tokens, tokens, tokens)[0].mean(1))
+
+
+def replaying(model: Any) -> None:
+    recorder = Recorder(model, model.body)
+    with recorder.recording():
+        model(IMAGES)
+    with answered_by({"body": model.body, "relu": model.relu}, lambda _, forward: lambda *args: forward(*args) * 1):
+        model(IMAGES)
+
+
+def replacing(model: Any) -> None:
+    recorder = Recorder(model, model.body)
+    with recorder.recording():
+        outputs = model(IMAGES)
+    tail = Tail(model, model.body, Inputs((IMAGES,)), outputs, recorder)
+    tail._full(model.body(IMAGES)[:1], 0, 1)
+
+
+def ruling(model: Any) -> None:
+    with torch.enable_grad():
+        images = IMAGES.clone().requires_grad_()
+        for rule in (modified("attn_lrp"), relevant(), rescaled(), guided(), biases()):
+            with rule:
+                out = model(images)
+            torch.autograd.grad(out.sum(), images)
+
+
+def attending_to(model: Any) -> None:
+    with torch.enable_grad(), attending(model) as found:
+        model(IMAGES.clone().requires_grad_())
+    assert found
+
+
+CHANGES: dict[str, tuple[Callable[[], nn.Module], Callable[[Any], None], tuple[str, ...], int]] = {
+    "replay": (Gap, replaying, ("engine/replay/replay.py", "engine/state/answered.py"), 300),
+    "replacement": (Gap, replacing, ("engine/replay/behind_layer.py",), 200),
+    "rules": (Gap, ruling, ("engine/rules/rules.py",), 100),
+    "attention": (Attends, attending_to, ("engine/attention/unfused.py",), 300),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_an_interrupt_at_every_bytecode_of_replay_rules_and_attention(what: str) -> None:
+    make, change, files, least = CHANGES[what]
+    model = a_users_model(make)
+    before, handler, modes = (
+        fingerprint(model),
+        signal.getsignal(signal.SIGINT),
+        len(_get_current_function_mode_stack()),
+    )
+
+    def work() -> None:
+        with evaluating(model):
+            change(model)
+
+    came, total = interrupted(work, -1, files)
+    assert not came
+    assert total > least
+    for at in range(1, total + 1):
+        came, _ = interrupted(work, at, files)
+        assert came, f"the interrupt at bytecode {at} of {total} was lost"
+        assert_unchanged(before, fingerprint(model))
+        assert len(_get_current_function_mode_stack()) == modes, f"a mode stays open at bytecode {at}"
+        assert signal.getsignal(signal.SIGINT) is handler
 
 
 def alarmed(work: Callable[[], Any], after: float) -> bool:

@@ -26,8 +26,10 @@ def written(folder: Path, rows: list[Row], **record: list[str]) -> Path:
     """A folder as a run leaves it."""
     models = [{"name": name} for name in record.pop("models", ["m"])]
     save_json(folder / "request.json", {"models": models, **record})
-    for part, at in enumerate(range(0, len(rows), 3)):
-        write_part(folder / PARTS / f"00-{part:06d}.parquet", rows[at : at + 3])
+    names = list(dict.fromkeys((row.model, row.photo) for row in rows))
+    for part, at in enumerate(range(0, len(names), 2)):
+        own = [row for row in rows if (row.model, row.photo) in names[at : at + 2]]
+        write_part(folder / PARTS / f"00-{part:06d}.parquet", own)
     return folder
 
 
@@ -209,7 +211,7 @@ def test_what_takes_long_says_how_far_it_is(folder: Path, tmp_path: Path) -> Non
     assert told == [(done, 6) for done in range(1, 7)]  # 3 recipes x 2 metrics
     told.clear()
     export(folder, tmp_path / "all.parquet", progress)
-    assert told == [(done, 6) for done in range(1, 7)]  # parts
+    assert told == [(done, 3) for done in range(1, 4)]  # parts
     told.clear()
     write_curves(folder, tmp_path / "curves", progress)
     assert told[-1] == (6, 6)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import _get_current_function_mode_stack, _pop_mode
 
 from .interrupts import Interrupts, undisturbed
 from .unoptimised import plainly
@@ -43,6 +44,8 @@ class evaluating:  # noqa: N801  (a context manager, used as a word)
             raise
         self._training = [module for module in self._modules if module.training]
         self._hooks = [[tuple(getattr(module, kind)) for kind in _HOOKS] for module in self._modules]
+        self._answers = [module.__dict__.get("forward") for module in self._modules]
+        self._modes = _open_modes()
         self._grad = torch.is_grad_enabled()
         self._stack = ExitStack()
         self._stack.enter_context(torch.random.fork_rng(devices=_cuda_devices(self._model)))
@@ -83,12 +86,23 @@ class evaluating:  # noqa: N801  (a context manager, used as a word)
             _FREE.notify_all()
 
     def _without_strays(self) -> None:
-        """Take off hooks that an interrupt left between their being set and being noted."""
+        """Take off what an interrupt left between its being set and being noted: hooks, others' answers, modes."""
+        for module, own in zip(self._modules, self._answers, strict=True):
+            if own is None:
+                module.__dict__.pop("forward", None)
+            else:
+                module.__dict__["forward"] = own
+        for _ in range(_open_modes() - self._modes):
+            _pop_mode()  # type: ignore[no-untyped-call]
         for module, found in zip(self._modules, self._hooks, strict=True):
             for kind, known in zip(_HOOKS, found, strict=True):
                 hooks: dict[Any, Any] = getattr(module, kind)
                 for stray in [key for key in hooks if key not in known]:
                     del hooks[stray]
+
+
+def _open_modes() -> int:
+    return len(_get_current_function_mode_stack())  # type: ignore[no-untyped-call]
 
 
 def device_of(model: nn.Module) -> torch.device:
