@@ -45,8 +45,8 @@ def studies(names: tuple[str, ...], chosen: tuple[str, ...], limit: int | None, 
     names, chosen: only these networks, only these methods.
     """
     labels = open_dataset(f"csv:{data / 'images' / 'labels.csv'}")
-    whole = Selection(match="ilsvrc_val/*", limit=limit).of(labels)
     hard = hard_names(data)
+    whole = _limited(_first(hard, Selection(match="ilsvrc_val/*").of(labels)), limit)
     unseen, spread = Selection(every=2, start=1).of(whole), Selection(every=40).of(whole)
     difficult = _some(whole, hard, 0)
     few = _some(whole, {item.name for item in difficult.items[::2]}, 50)
@@ -99,6 +99,11 @@ def hard_names(data: Path) -> set[str]:
 def _first(hard: set[str], whole: Dataset) -> Dataset:
     """All of them, the hard ones first: they are complete long before the others are."""
     return Dataset(whole.name, tuple(sorted(whole.items, key=lambda item: item.name not in hard)))
+
+
+def _limited(whole: Dataset, limit: int | None) -> Dataset:
+    """The first ones, in the order of their names."""
+    return Dataset(whole.name, tuple(sorted(whole.items[:limit], key=lambda item: item.name)))
 
 
 def _some(whole: Dataset, hard: set[str], every: int) -> Dataset:

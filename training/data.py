@@ -53,7 +53,7 @@ def data_folder(given: str | None) -> Path:
 
 def add_folders(parser: argparse.ArgumentParser) -> None:
     """The two folders every script needs."""
-    parser.add_argument("--data", help="folder with train/, weights/, images/ and meta/ (or HEATLENS_DATA)")
+    parser.add_argument("--data", help="folder with train/, weights/ and images/ (or HEATLENS_DATA)")
     parser.add_argument("--work", type=Path, required=True, help="folder for caches, checkpoints and logs")
 
 
