@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import heatlens
+from heatlens.words.limits import LIMITS
 from helpers.pages import ROOT
 
 yaml = pytest.importorskip("yaml")
@@ -44,7 +45,14 @@ def test_issue_forms_ask_for_something(form: Path) -> None:
     fields = [field for field in said["body"] if field["validations"]["required"]]
     assert len(fields) >= 2
     assert len({field["id"] for field in said["body"]}) == len(said["body"])
+    told = [field["attributes"][key] for field in said["body"] for key in ("label", "description")]
+    assert all(isinstance(one, str) and one for one in (said["name"], said["description"], *told))
     assert {field["type"] for field in said["body"]} <= {"input", "textarea", "dropdown", "checkboxes", "markdown"}
+
+
+def test_every_limit_on_files_is_told() -> None:
+    rows = re.findall(r"^\| `(HEATLENS_\w+)` \| ([\d,]+) ", read("SECURITY.md"), re.MULTILINE)
+    assert {name: int(most.replace(",", "")) for name, most in rows} == LIMITS
 
 
 def test_the_citation_is_of_this_version() -> None:

@@ -20,6 +20,7 @@ from ..models.files.class_files import read_lines
 from ..targets import Classes
 from ..words.bounds import at_least
 from ..words.errors import BadValue, EvidenceMissing
+from ..words.npy_files import read_npy
 from .batches import FailedPhoto, answered
 from .given import Model, OnePhoto, SeveralPhotos
 from .settling import ranking
@@ -190,6 +191,6 @@ def _array(weights: FilePath | NDArray[np.generic]) -> NDArray[np.float32]:
     if isinstance(weights, np.ndarray):
         return weights.astype(np.float32)
     try:
-        return np.asarray(np.load(Path(weights).expanduser(), allow_pickle=False), dtype=np.float32)
-    except (OSError, ValueError, TypeError, EOFError) as error:
+        return np.array(read_npy(Path(weights).expanduser()), dtype=np.float32)
+    except (OSError, ValueError, TypeError) as error:
         raise BadValue(f"the weights {str(weights)!r}: {error}", "a .npy file of numbers") from None

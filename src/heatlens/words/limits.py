@@ -12,10 +12,11 @@ LIMITS = {
     "HEATLENS_MAX_PARAMETERS": 1_500_000_000,
     "HEATLENS_MAX_PHOTO_BYTES": 512 * 2**20,
     "HEATLENS_MAX_PHOTO_PIXELS": 178_956_970,
+    "HEATLENS_MAX_VOXELS": 2**29,
 }
 """Bytes of a model file and of what its archive unpacks to; bytes of a text (a program, a config, a prototxt) in it;
 members of an archive; how many times larger than packed they are; numbers that a described network would have; bytes
-and pixels of a photo (as many as Pillow opens)."""
+and pixels of a photo (as many as Pillow opens); voxels of a volume (2 GB as float32)."""
 
 
 def limit(name: str) -> int:

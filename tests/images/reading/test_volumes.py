@@ -156,7 +156,7 @@ def test_a_file_that_is_damaged_or_runs_code(tmp_path: Path) -> None:
 def test_nifti_files_are_read_by_nibabel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "brain.nii.gz"
     path.write_bytes(b"as nibabel has it")
-    scan = SimpleNamespace(get_fdata=VOXELS.astype)
+    scan = SimpleNamespace(shape=VOXELS.shape, get_fdata=VOXELS.astype)
     monkeypatch.setitem(sys.modules, "nibabel", SimpleNamespace(load=lambda file: scan))
     volume = read_volume(str(path))
     assert (volume.name, volume.size) == ("brain", SIZE)

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...words.errors import BadPhoto, BadValue
+from ...words.npy_files import read_npy
 from ...words.optional import require
 from ...words.wording import readable
+from .decode import check_size
 from .pixels import Pixels
 
 _NIFTI = (".nii", ".nii.gz")
@@ -62,29 +65,40 @@ def read_volume(source: Any) -> Volume:
     if path.suffix != ".npy":
         raise BadPhoto(f"{path} is no volume", "Expected a .npy or NIfTI file (.nii, .nii.gz)", "Or pass an array")
     try:
-        return _volume(np.load(path, allow_pickle=False), path)
-    except (OSError, ValueError, EOFError) as error:
-        raise BadPhoto(f"{path} cannot be read: {str(error).splitlines()[0]}", "Expected an array of numbers") from None
+        voxels = read_npy(path)
+    except (OSError, ValueError) as error:
+        raise BadPhoto(f"{path} cannot be read: {error}", "Expected an array of numbers") from None
+    _check_voxels(path, voxels.shape)
+    return _volume(voxels, path)
 
 
 def _nifti(path: Path) -> NDArray[Any]:
     library = require("nibabel")
     try:
-        return np.asarray(library.load(path).get_fdata(dtype=np.float32))
+        scan = library.load(path)
+        _check_voxels(path, scan.shape)
+        return np.asarray(scan.get_fdata(dtype=np.float32))
+    except BadPhoto:
+        raise
     except Exception as error:  # whatever a damaged header does to the library
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadPhoto(f"{path} cannot be read: {why}", "Expected a NIfTI file") from None
 
 
+def _check_voxels(path: Path, shape: tuple[int, ...]) -> None:
+    """Of what a file says of its size, before it is unpacked: some megabytes may hold as many gigabytes."""
+    check_size("HEATLENS_MAX_VOXELS", prod(map(int, shape)), f"{path} has {{}} voxels")
+
+
 def _volume(array: NDArray[Any], path: Path | None = None) -> Volume:
     if array.ndim not in (3, 4) or 0 in array.shape or not np.issubdtype(array.dtype, np.number):
         raise BadPhoto(
-            f"An array of shape {array.shape} and type {array.dtype} is no volume",
+            f"{'An array' if path is None else path} of shape {array.shape} and type {array.dtype} is no volume",
             "Expected numbers (depth, height, width), or (channels, depth, height, width)",
         )
     voxels = np.array(array if array.ndim == 4 else array[None], np.float32)
     if not np.isfinite(voxels).all():
-        raise BadPhoto("A volume with NaN or infinity in it", "Expected finite numbers")
+        raise BadPhoto(f"{'A volume' if path is None else path} with NaN or infinity in it", "Expected finite numbers")
     voxels.flags.writeable = False
     stem = "volume" if path is None else path.name.removesuffix(".gz").rpartition(".")[0]
     return Volume(voxels, readable(stem), path)

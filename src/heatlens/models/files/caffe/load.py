@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ....images import Preprocessing
 from ....images.geometry import Channels
 from ....words.errors import BadValue, ModelUnavailable
+from ....words.npy_files import read_npy
 from ...subject.library import Library
 from ...subject.subject import Subject
 from ..building import check_parameters
@@ -106,7 +107,7 @@ def last_spatial(model: CaffeNet) -> str:
 def mean_of(path: Path) -> tuple[float, ...]:
     """The channels' means of a mean image (…, channels, h, w) in a binaryproto or npy file."""
     try:
-        image = torch.from_numpy(np.load(path)).float() if path.suffix == ".npy" else read_blob(path)
+        image = torch.from_numpy(np.array(read_npy(path), np.float32)) if path.suffix == ".npy" else read_blob(path)
     except (OSError, ValueError) as error:
         raise ModelUnavailable(f"no mean image {str(path)!r}: {error}", "a .binaryproto or .npy file") from error
     pixels = image.reshape(-1, *image.shape[-2:]) if image.ndim > 1 else image.reshape(-1, 1, 1)
