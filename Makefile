@@ -4,9 +4,12 @@ JOBS ?= 2
 BIN := .venv/bin
 JITTOR := .venv-jittor
 
-# TORCH=cpu: torch without CUDA, a tenth of the size, by uv (https://docs.astral.sh/uv), which must be installed.
-ifeq ($(TORCH),cpu)
-INSTALL = uv pip install -q --python $(BIN)/python --torch-backend cpu -c constraints.txt
+# TORCH=cpu: torch without CUDA, a tenth of the size, by uv (https://docs.astral.sh/uv); any backend that uv knows.
+ifneq ($(TORCH),)
+ifeq ($(shell command -v uv),)
+$(error TORCH=$(TORCH) is chosen by uv, which is not installed: https://docs.astral.sh/uv, or leave TORCH out)
+endif
+INSTALL = uv pip install -q --python $(BIN)/python --torch-backend $(TORCH) -c constraints.txt
 else
 INSTALL = $(BIN)/python -m pip install -q -c constraints.txt
 endif

@@ -67,6 +67,9 @@ def test_the_changelog_begins_with_what_comes_next() -> None:
     headings = re.findall(r"^## (.+)$", read("CHANGELOG.md"), re.MULTILINE)
     assert headings[0].startswith("[Unreleased]")
     assert heatlens.__version__.partition(".dev")[0] in headings[0]
+    kinds = re.findall(r"^### (.+)$", read("CHANGELOG.md"), re.MULTILINE)
+    assert set(kinds) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert len(kinds) >= 3
 
 
 def test_the_terms_of_the_weights_are_said_where_they_matter() -> None:
