@@ -660,3 +660,21 @@ class TestNoClass:
             assert [maps.shape for maps in found.values()] == [(2, 32, 32)] * 2
         each = heatlens.attribute(self.asked("trunk"), x, method="fem", layers=["body.0", "body"], fuse=None)
         assert list(each) == ["body.0", "body"]
+
+
+def test_large_photos_are_not_held_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as make `HELD` bytes are looked at together; the answers are those of one batch."""
+    from heatlens.asking import batches
+
+    photos = [np.full((40, 50, 3), 20 * k, np.uint8) for k in range(5)]
+    expected = heatlens.explain("bundled", photos)
+    sizes: list[int] = []
+    answers = batches._answers
+    monkeypatch.setattr(batches, "HELD", 2 * 40 * 50 * 3 - 1)
+    monkeypatch.setattr(
+        batches, "_answers", lambda held, answer, failed: sizes.append(len(held)) or answers(held, answer, failed)
+    )
+    found = heatlens.explain("bundled", photos)
+    assert sizes == [2, 2, 1]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one.raw, other.raw, atol=1e-4)

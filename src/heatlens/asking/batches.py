@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, NoReturn, TypeVar
 
 from ..images import Photo, read_photo
@@ -15,6 +16,10 @@ Answer = Callable[[dict[int, Photo]], Sequence[T]]
 """From the photos of a batch, by their places among all, to what is said of each."""
 _ENOUGH = 8
 """So many photos that fail alike, and none that does not: it is not the photos."""
+
+
+HELD = 256 * 2**20
+"""Bytes of photos that are looked at together; what is larger goes in smaller batches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +44,22 @@ class FailedPhoto:
 
 
 def answered(
-    sources: Sequence[Any], size: int, answer: Answer[T], read: Callable[[Any], Any] = read_photo
+    sources: Sequence[Any],
+    size: int,
+    answer: Answer[T],
+    read: Callable[[Any], Any] = read_photo,
+    *,
+    together: bool = False,
 ) -> Iterator[T | FailedPhoto]:
     """What is answered of each photo, in their order, or why nothing is; a batch that fails is tried photo by photo.
 
+    Large photos make smaller batches, unless all are to be answered together.
     An error that all photos have in common is not theirs, and is raised: that of the request, or of the model.
     """
     doubt = _Doubt()
     held: list[T | FailedPhoto] = []
-    for start in range(0, len(sources), size):
-        held += _batch(dict(enumerate(sources[start : start + size], start)), answer, doubt, read)
+    for batch in _in_batches(sources, len(sources) if together else size, read, inf if together else HELD):
+        held += _batch(sources, batch, answer, doubt)
         if doubt.answered:
             yield from held
             held = []
@@ -88,15 +99,34 @@ class _Doubt:
             raise self._first
 
 
-def _batch(
-    sources: dict[int, Any], answer: Answer[T], doubt: _Doubt, reading: Callable[[Any], Any]
-) -> list[T | FailedPhoto]:
-    read = {place: _read(source, reading) for place, source in sources.items()}
+def _in_batches(
+    sources: Sequence[Any], size: int, reading: Callable[[Any], Any], most: float
+) -> Iterator[dict[int, Any]]:
+    """Photos by their places: `size` of them, or so many that they hold more than `most` bytes."""
+    batch: dict[int, Any] = {}
+    held = 0
+    for place, source in enumerate(sources):
+        batch[place] = _read(source, reading)
+        held += bytes_of(batch[place])
+        if len(batch) == size or held > most:
+            yield batch
+            batch, held = {}, 0
+    if batch:
+        yield batch
+
+
+def bytes_of(photo: object) -> int:
+    """What a photo or volume holds; nothing for one that failed."""
+    held = getattr(photo, "pixels", None) if isinstance(photo, Photo) else getattr(photo, "voxels", None)
+    return 0 if isinstance(photo, FailedPhoto) or held is None else int(held.nbytes)
+
+
+def _batch(sources: Sequence[Any], read: dict[int, Any], answer: Answer[T], doubt: _Doubt) -> list[T | FailedPhoto]:
     photos = {place: photo for place, photo in read.items() if not isinstance(photo, FailedPhoto)}
     found = _answers(photos, answer, lambda place, error: doubt.failed(sources[place], error))
     doubt.answered |= any(not isinstance(one, FailedPhoto) for one in found.values())
     unread = {place: one for place, one in read.items() if isinstance(one, FailedPhoto)}
-    return [(unread | found)[place] for place in sources]
+    return [(unread | found)[place] for place in read]
 
 
 def _answers(

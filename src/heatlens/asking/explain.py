@@ -153,7 +153,7 @@ def explanations(
     """Photo by photo its explanations, by recipe and target, or why there are none."""
     if batch_size < 1:
         raise BadValue(f"batch_size={batch_size}", "at least 1")
-    joint = any(recipe.entry.joint for recipe in asked)
-    size = 1 if takes_one(subject.model) else max(1, len(sources)) if joint else batch_size
+    alone = takes_one(subject.model)
+    joint = not alone and any(recipe.entry.joint for recipe in asked)
     answer = lambda photos: explain_batch(subject, [*photos.values()], asked, wanted, wishes)  # noqa: E731
-    return answered(sources, size, answer, subject.read)
+    return answered(sources, 1 if alone else batch_size, answer, subject.read, together=joint)

@@ -113,7 +113,8 @@ def measure(
     criteria = [find_criterion(m) for m in as_list(metrics)]
     sources, several = sources_of(photos)
     true = [truths] if isinstance(truths, Truth) else as_many(truths, len(sources))
-    size = max(1, len(sources) if any(recipe.entry.joint for recipe in asked) else batch_size)
+    joint = any(recipe.entry.joint for recipe in asked)
+    size = max(1, len(sources) if joint else batch_size)
 
     def of_batch(batch: dict[int, Photo]) -> list[list[Values]]:
         told = part_of(progress, min(batch) // size, -(-len(sources) // size))
@@ -121,6 +122,6 @@ def measure(
         return measured(subject, [*batch.values()], asked, criteria, [true[place] for place in batch], **given)
 
     if several:
-        return in_order(answered(sources, size, of_batch), len(asked))
+        return in_order(answered(sources, size, of_batch, together=joint), len(asked))
     (found,) = of_batch({0: read_photo(sources[0])})
     return found if is_list(method) or any(recipe.apart for recipe in asked) else found[0]

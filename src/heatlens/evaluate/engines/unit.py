@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from ...asking.batches import HELD, bytes_of
 from ...images import Photo, read_photo
 from ...measuring.measured import measured
 from ...measuring.values import Values
@@ -71,11 +72,21 @@ class Worker:
         size = 1 if any(recipe.entry.joint for recipe in self.request.recipes) else self.request.batch_size
         hopeless: set[int] = set()
         found: list[Row] = []
-        for at in range(0, len(unit.items), size):
-            cases = [self._case(item, subject) for item in unit.items[at : at + size]]
+        for cases in self._batches(unit, subject, size):
             self._measure([case for case in cases if not case.error], subject, hopeless)
             found += [row for case in cases for row in self._rows(case, self.request.models[unit.model].name)]
         return found
+
+    def _batches(self, unit: Unit, subject: Subject, size: int) -> Iterator[list[Case]]:
+        """`size` photos, or as many as are held at once."""
+        cases: list[Case] = []
+        for item in unit.items:
+            cases.append(self._case(item, subject))
+            if len(cases) == size or sum(bytes_of(case.photo) for case in cases) > HELD:
+                yield cases
+                cases = []
+        if cases:
+            yield cases
 
     def _subject(self, model: int) -> Subject:
         if self._held is None or self._held[0] != model:
