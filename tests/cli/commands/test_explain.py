@@ -156,7 +156,7 @@ def test_when_no_photo_can_be_done_nothing_was(run: Any, tmp_path: Path) -> None
 def test_one_photo_that_fails_does_not_spoil_its_batch(
     run: Any, photos: list[Path], monkeypatch: Any, size: int, failure: Exception, words: str
 ) -> None:
-    from heatlens.asking import ask
+    from heatlens.asking import explain as ask
 
     explain = ask.explain_batch
 
@@ -280,7 +280,7 @@ def test_long_work_has_one_where_somebody_watches(run: Any, photos: list[Path], 
     import io
     import time
 
-    from heatlens.asking import ask
+    from heatlens.asking import explain as ask
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
@@ -310,7 +310,7 @@ def test_warnings_go_to_stderr_and_into_the_record(run: Any, photos: list[Path],
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, None])
 def test_what_is_finished_stays_when_interrupted(run: Any, photos: list[Path], monkeypatch: Any, stop: Any) -> None:
-    from heatlens.asking import ask
+    from heatlens.asking import explain as ask
 
     explain = ask.explain_batch
     done: list[str] = []
@@ -371,7 +371,7 @@ def test_several_layers_with_a_fusion_an_average_and_settings(run: Any, photos: 
 def test_methods_that_look_at_all_photos_together_get_them_together(
     run: Any, photos: list[Path], monkeypatch: Any
 ) -> None:
-    from heatlens.asking import ask
+    from heatlens.asking import explain as ask
 
     explain, sizes = ask.explain_batch, []
 
