@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ...methods.shared.attention import Attention
 from ...targets import Target, described, score_each
 from ...words.errors import EvidenceMissing, ScoreIndifferent
-from ...words.trees import Tree, close
+from ...words.trees import Tree, close, tensors
 from ..forward.inputs import Inputs
 from ..passes.derivatives import gradients, precise
 from ..passes.scene import Scene
@@ -22,13 +22,18 @@ Of = Literal["score", "outputs", "tokens", "read"]
 """What is differentiated, with respect to what: see `AttendedPass.slopes`."""
 
 
+def _rounding(outputs: Tree) -> float:
+    """How far attention by its formula may lie from a fused one: bfloat16 has eight bits, summed in any order."""
+    return 4e-2 if any(t.dtype == torch.bfloat16 for t in tensors(outputs)) else 1e-3
+
+
 class AttendedPass:
     """One forward pass of a scene, from the images on, in which every block's attention is a point of the graph."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self.images, self.outputs, found = run_attended(scene, scene.inputs)
-        if not close(self.outputs, scene.outputs, tolerance=1e-3):
+        if not close(self.outputs, scene.outputs, tolerance=_rounding(scene.outputs)):
             raise EvidenceMissing(
                 f"the attention of {type(scene.model).__name__}, written out, does not give back its outputs",
                 "attention by torch's own functions",
