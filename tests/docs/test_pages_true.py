@@ -1,6 +1,7 @@
 """What pages say about the code is so: made parts, floors, words, links, pictures."""
 
 import ast
+import io
 import re
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -8,7 +9,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import heatlens
 from heatlens.methods.contents import METHODS
@@ -34,6 +37,21 @@ def make() -> ModuleType:
 def test_made_pages_are_current(make: ModuleType) -> None:
     for page, text in make.pages().items():
         assert page.read_text("utf-8") == text, f"{named(page)} is old: make docs"
+
+
+def test_pictures_are_current(make: ModuleType) -> None:
+    """As far as one can see: rounding, and what JPEG makes of it, differ from machine to machine."""
+    pytest.importorskip("skimage")
+    made = make.pictures(heatlens.load("bundled"))
+    gallery = ROOT / "docs" / "gallery"
+    assert set(made) <= {file.name for file in gallery.iterdir()}
+    for name, picture in made.items():
+        kept = np.asarray(Image.open(gallery / name).convert("RGB"), np.float32)
+        out = io.BytesIO()
+        picture.convert("RGB").save(out, "JPEG", quality=86)
+        now = np.asarray(Image.open(out), np.float32)
+        assert kept.shape == now.shape, f"{name} is old: make docs"
+        assert np.percentile(np.abs(kept - now), 99.9) < 12, f"{name} is old: make docs"
 
 
 def test_every_method_and_word_of_evidence_is_on_its_page(make: ModuleType) -> None:

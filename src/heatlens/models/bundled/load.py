@@ -17,7 +17,7 @@ from ..subject.subject import Subject
 from .networks import BundledCNN
 
 _FILE = "bundled_cnn.safetensors"
-TERMS = "weights learned from photos under non-commercial research terms (docs/model-card.md)"
+TERMS = "weights learned from photos under non-commercial research terms (LICENSE-WEIGHTS.md beside them)"
 
 
 def names() -> list[str]:
