@@ -28,7 +28,7 @@ from .libraries.transformers import TRANSFORMERS as TRANSFORMERS
 from .subject.class_names import check_at_once
 from .subject.grey import in_grey
 from .subject.library import Library
-from .subject.overrides import OVERRIDES
+from .subject.overrides import OVERRIDES, is_override
 from .subject.plain import plain, unwrapped
 from .subject.subject import Subject
 
@@ -60,7 +60,7 @@ def load(
     Costs what the library takes to build the model; a module that is brought is neither copied nor changed.
     Raises `UnknownName`, `ModelUnavailable`, `MissingExtra`, `BadValue`.
     """
-    overrides = {key: options.pop(key) for key in OVERRIDES if key in options}
+    overrides = {key: options.pop(key) for key in OVERRIDES if key in options and is_override(key, options[key])}
     if trust and str(model).partition("/")[0] == "mmpretrain":
         options["trust"] = True
     if isinstance(named := overrides.get("classes"), str | os.PathLike):

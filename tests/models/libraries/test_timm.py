@@ -181,3 +181,10 @@ def test_an_architecture_without_published_weights_says_so() -> None:
     name = next(name for name in timm.list_models() if name not in bare)
     with pytest.raises(ModelUnavailable, match=f"nobody has published weights for timm/{name}"):
         heatlens.load(f"timm/{name}")
+
+
+def test_channels_of_layers_go_to_the_constructor_and_those_of_photos_do_not() -> None:
+    narrow = heatlens.load("timm/resnet18", "none", channels=(4, 4, 8, 8), num_classes=3)
+    assert narrow.model.layer1[0].conv1.weight.shape == (4, 64, 3, 3)
+    assert narrow.preprocessing.channels == "RGB"
+    assert heatlens.load("timm/resnet10t", "none", channels="BGR").preprocessing.channels == "BGR"

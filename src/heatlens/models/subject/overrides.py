@@ -18,6 +18,11 @@ OVERRIDES = (*_PREPROCESSING, *_READING, *_MEANING, "classes", "layers")
 """What a person may say about a model instead of what its library declares."""
 
 
+def is_override(key: str, value: object) -> bool:
+    """Whether a person says something about the model, not to its constructor, where `channels` may be numbers."""
+    return key in OVERRIDES and (key != "channels" or value is None or isinstance(value, str))
+
+
 def preprocessing_said(given: dict[str, Any], declared: Preprocessing) -> dict[str, Any]:
     """Fields of `Preprocessing`, where a library declares others."""
     colours = 1 if given.get("channels", declared.channels) == "L" else 3
