@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import torch
 
-from . import foundation, page, perturbation
+from . import foundation, gpu, page, perturbation
 
 
 def machine() -> dict[str, str]:
@@ -25,11 +25,15 @@ RACES = {**foundation.RACES, **perturbation.RACES}
 
 
 @click.command()
+@click.argument("where", type=click.Choice(["cpu", "gpu"]), default="cpu")
 @click.option("--rounds", default=15, show_default=True)
 @click.option("--only", default="", help="Races whose name contains this.")
 @click.option("--out", default="benchmarks/results.json", show_default=True)
-def main(rounds: int, only: str, out: str) -> None:
-    """Race heatlens against its peers; seconds depend on the machine, ratios hardly."""
+def main(where: str, rounds: int, only: str, out: str) -> None:
+    """Race heatlens against its peers on the processor, or all in five minutes on a gpu; ratios matter, not seconds."""
+    if where == "gpu":
+        gpu.run()
+        return
     path = Path(out)
     kept = json.loads(path.read_text())["races"] if path.exists() else {}
     for name in [name for name in RACES if only.lower() in name.lower()]:

@@ -37,10 +37,11 @@ def race(contenders: dict[str, Work], rounds: int, *, warm: bool = True) -> list
             work()
             times[name].append(time.perf_counter() - begin)
     reference = next(iter(times.values()))
-    return [_row(name, found, reference) for name, found in times.items()]
+    return [row_of(name, found, reference) for name, found in times.items()]
 
 
-def _row(name: str, found: list[float], reference: list[float]) -> Row:
+def row_of(name: str, found: list[float], reference: list[float]) -> Row:
+    """A contender's times beside the reference's of the same rounds."""
     ratios = sorted(a / b for a, b in zip(found, reference, strict=True))
     low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else (ratios[0],) * 3
     return Row(name, statistics.median(found), statistics.median(ratios), low, high)
