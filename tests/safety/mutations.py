@@ -3,6 +3,7 @@
 A damaged file must end in one line, or be read as something harmless; never in a traceback or without an end.
 """
 
+import gzip
 import io
 import json
 import random
@@ -12,6 +13,7 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import torch
 from PIL import Image
 
 import heatlens
-from heatlens.images import read_photo
+from heatlens.images import read_map, read_photo, read_volume
 from heatlens.models.files.checkpoints import load_state
 from heatlens.words.errors import HeatlensError
 from helpers.caffe_files import written
@@ -91,6 +93,19 @@ def _encoded(kind: str) -> bytes:
     return out.getvalue()
 
 
+def _array() -> bytes:
+    out = io.BytesIO()
+    np.save(out, np.random.default_rng(0).random((4, 5)))
+    return out.getvalue()
+
+
+def _scan() -> bytes:
+    import nibabel
+
+    content: bytes = nibabel.Nifti1Image(np.random.default_rng(0).random((4, 5, 6)), np.eye(4)).to_bytes()
+    return content
+
+
 def seeds(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], Any]]]:
     """Ending -> a good file, and what a person does with one."""
     from safetensors.torch import save
@@ -129,6 +144,9 @@ def seeds(folder: Path) -> dict[str, tuple[bytes, Callable[[Path], Any]]]:
         ("BMP", "bmp"),
     ):
         found[ending] = _encoded(kind), read_photo
+    found["npy"] = _array(), read_map
+    if find_spec("nibabel"):
+        found["nii"], found["nii.gz"] = (_scan(), read_volume), (gzip.compress(_scan()), read_volume)
     return found
 
 

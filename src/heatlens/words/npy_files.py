@@ -10,5 +10,7 @@ def read_npy(path: str | os.PathLike[str]) -> NDArray[np.generic]:
     """The array in a file, read-only; nothing pickled.  Raises `OSError`, and `ValueError` for what is no array."""
     try:
         return np.asarray(np.lib.format.open_memmap(path, mode="r"))
-    except (ValueError, EOFError, OverflowError, TypeError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # whatever a damaged header does to its parser
         raise ValueError((str(error).splitlines() or ["not a .npy file"])[0]) from None
