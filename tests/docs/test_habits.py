@@ -111,6 +111,16 @@ def test_commands_of_make_are_there(page: str) -> None:
     assert set(re.findall(r"`?make ([a-z-]+)`?", read(page))) - {"a"} <= targets
 
 
+def test_the_demo_installs_no_test_tools() -> None:
+    def planned(target: str) -> str:
+        return subprocess.run(["make", "-nB", target], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+    assert '-e ".[demo]"' in planned("demo")
+    assert "[test" not in planned("demo")
+    assert '-e ".[test,lint,demo]"' in planned("test")
+    assert PROJECT["optional-dependencies"]["demo"] == ["heatlens[superpixels]"]
+
+
 def test_make_help_lists_every_target() -> None:
     said = subprocess.run(["make", "help"], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     targets = re.search(r"^\.PHONY: (.+)$", read("Makefile"), re.MULTILINE)
