@@ -209,12 +209,21 @@ def test_coco(tmp_path: Path) -> None:
 
 def test_an_object_that_is_not_drawn_is_an_error_of_its_photo(tmp_path: Path) -> None:
     told = json.loads(coco(tmp_path).read_text())
-    for drawing in ([], [[1, 2]], None, {"size": [3, 3], "counts": "zz"}):
+    for drawing in ([], [[1, 2]], None, {"size": [3, 3], "counts": "zz"}, {"size": [10**6, 10**6], "counts": "0"}):
         told["annotations"][-1]["segmentation"] = drawing
         data = open_dataset(lines(tmp_path / "instances.json", json.dumps(told)), masks="true")
         assert one(data, "a.jpg#dog").mask is not None
         with pytest.raises(BadValue, match=r"an object on b\.jpg is not drawn"):
             one(data, "b.jpg")
+
+
+def test_an_enormous_drawing_is_an_error_of_its_photo(tmp_path: Path) -> None:
+    told = json.loads(coco(tmp_path).read_text())
+    told["images"][1].update(height=10**7, width=10**7)
+    data = open_dataset(lines(tmp_path / "instances.json", json.dumps(told)), masks="true")
+    assert one(data, "a.jpg#dog").mask is not None
+    with pytest.raises(BadValue, match=r"b\.jpg is said to have 100,000,000,000,000 pixels.*HEATLENS_MAX_PHOTO_PIXELS"):
+        one(data, "b.jpg")
 
 
 def wsol(path: Path) -> Path:
@@ -243,6 +252,9 @@ def test_wsol_metadata(tmp_path: Path) -> None:
     masked = one(data, "val/b.jpg")
     assert masked.mask is not None
     assert np.array_equal(masked.mask, [[1, 1, 1, 255], [0, 0, 0, 255]])  # 1.png at half the size
+    lines(tmp_path / "image_sizes.txt", "val/a.jpg,30,24", "val/b.jpg,4000000,2000000")
+    with pytest.raises(BadValue, match=r"val/b\.jpg is said to have 8,000,000,000,000 pixels"):
+        one(open_dataset(tmp_path, masks=tmp_path), "val/b.jpg")
     lines(tmp_path / "image_ids.txt", "val/a.jpg", "val/c,d.jpg")
     with pytest.raises(BadValue, match=r"val/c in .* has no class"):
         open_dataset(tmp_path)

@@ -8,11 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...words.errors import BadValue
 from ...words.optional import require
-from .dataset import Item, Label, by_class
+from .dataset import Item, Label, blank_mask, by_class
 
 
 def coco(path: Path, *, root: str | None = None, masks: bool = False) -> Iterator[Item]:
@@ -65,11 +63,13 @@ def _item(
 def _drawn(item: Item, drawings: tuple[tuple[Any, bool], ...], size: tuple[int, int]) -> Item:
     """What pycocotools draws: 1 object, 255 crowd, 0 neither."""
     coder = require("pycocotools.mask")
-    mask = np.zeros(size, np.uint8)
+    mask = blank_mask(item, size)
     for drawing, crowd in sorted(drawings, key=lambda one: not one[1]):  # an object in a crowd is an object
         try:
             coded = drawing if isinstance(drawing, dict) else coder.merge(coder.frPyObjects(drawing, *size))
             coded = coder.frPyObjects(coded, *size) if isinstance(coded["counts"], list) else coded
+            if tuple(coded["size"]) != size:  # run lengths say a size of their own, which decoding would unpack
+                raise ValueError
             mask[coder.decode(coded).astype(bool)] = 255 if crowd else 1
         except Exception:  # pycocotools raises that and nothing more particular
             raise BadValue(

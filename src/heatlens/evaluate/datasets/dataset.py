@@ -14,6 +14,7 @@ from ...metrics.truth import Box, Truth
 from ...targets import Classes
 from ...words.bounds import at_least
 from ...words.errors import BadValue, UnknownName, unknown
+from ...words.limits import limit, raised_by
 from ...words.wording import readable
 
 Label = str | int
@@ -132,6 +133,14 @@ def _named(whole: Dataset, names: Sequence[str]) -> tuple[Item, ...]:
 def photo_name(item: Item) -> str:
     """The name without the class."""
     return item.name.partition("#")[0]
+
+
+def blank_mask(item: Item, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """0 everywhere, at the (height, width) that annotations say; more than a photo may have is an error."""
+    name, pixels = "HEATLENS_MAX_PHOTO_PIXELS", size[0] * size[1]
+    if pixels > (most := limit(name)):
+        raise BadValue(f"{item.name} is said to have {pixels:,} pixels", f"at most {most:,}", raised_by(name))
+    return np.zeros(size, np.uint8)
 
 
 def by_class(name: str, photo: Path, groups: dict[Label, Item]) -> list[Item]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ...metrics.truth import Box
 from ...words.errors import BadValue
-from .dataset import Item
+from .dataset import Item, blank_mask
 from .folders import read_mask
 
 
@@ -64,9 +64,9 @@ def _box(words: list[str]) -> Box:
 
 def _with_mask(item: Item, folder: Path, places: list[list[str]], size: tuple[int, int]) -> Item:
     """All objects' masks together, at the photo's size; what is ignored and no object is not judged."""
+    mask = blank_mask(item, size[::-1])
     objects = [_at(folder / place[0], size) for place in places if place[0]]
     ignored = [_at(folder / place[1], size) for place in places if place[1]]
-    mask = np.zeros(size[::-1], np.uint8)
     for more in ignored:
         mask[more] = 255
     for one in objects:
