@@ -27,7 +27,7 @@ from heatlens.measuring.measured import measured
 from heatlens.metrics.criterion import find_criterion
 from heatlens.recipes.naming import recipe_name
 from heatlens.recipes.recipe import Recipe
-from heatlens.words.errors import BadSetting, BadValue, MissingExtra, UnknownName
+from heatlens.words.errors import BadSetting, BadValue, HeatlensError, MissingExtra, UnknownName
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:
@@ -444,6 +444,14 @@ def test_workers_that_are_killed_are_replaced_and_die_with_their_parent(noise: l
     request = namespace["request"](noise[0].parent)
     run(request, tmp_path / "out")
     assert rows_of(tmp_path / "out") == rows_of(run(request, tmp_path / "whole"))
+
+
+def test_several_devices_get_a_process_each(noise: list[Path], tmp_path: Path) -> None:
+    request = replace(request_of(noise), models=(ModelRequest("m", "bundled"),))
+    shared = run(request, tmp_path / "shared", device="cpu, cpu")
+    assert rows_of(shared) == rows_of(run(request, tmp_path / "alone"))
+    with pytest.raises(HeatlensError, match="device 'nowhere' cannot be used"):
+        run(request, tmp_path / "other", device="cpu,nowhere")
 
 
 def test_a_built_network_stays_where_it_is(noise: list[Path], tmp_path: Path) -> None:

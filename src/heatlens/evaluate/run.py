@@ -36,6 +36,7 @@ def run(
 
     The same request in the same folder carries on where it was ended, on whichever engine; another request there is a
     `BadValue`, and so is a second run at the same time.  Every part is written whole or not at all.
+    device: one, or several joined by commas (`cuda:0,cuda:1`), each of which gets a worker process of its own.
     """
     folder = Path(out).expanduser()
     with _alone(folder):

@@ -72,7 +72,10 @@ _MODEL_OPTIONS = (
     click.option("--trust", is_flag=True, help="MMPretrain: run a config that is a program, if you know its author."),
     click.option("--model-arg", multiple=True, metavar="KEY=VALUE", help="Argument of the model, e.g. pad_type=same."),
     click.option(
-        "--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one."
+        "--device",
+        default="auto",
+        metavar="NAME",
+        help="cpu, cuda, cuda:1, mps; auto: a GPU if there is one; of evaluate several, cuda:0,cuda:1.",
     ),
 )
 
@@ -93,6 +96,8 @@ def subject_from(model: str, options: dict[str, Any]) -> "Subject":
     """The subject that the model options describe."""
     from ...models import load
 
+    if "," in options["device"]:
+        raise BadValue(f"--device {options['device']}", "one device", "heatlens evaluate works on several")
     return load(model, options["weights"], device=device_from(options["device"]), **load_options(options))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
+from multiprocessing.queues import SimpleQueue
 
 import torch
 
@@ -24,20 +25,27 @@ _worker: list[Worker] = []
 
 
 def local(request: Request, units: Sequence[Unit], *, workers: int = 1, device: str = "cpu") -> Done:
-    """Work on units in this process, or in `workers` of them; a worker that is killed is replaced."""
-    if workers == 1:
+    """Work on units in this process, or in `workers` of them; a worker that is killed is replaced.
+
+    device: one, or several joined by commas, each of which gets a process of its own, and as many as there are workers.
+    """
+    devices = [one.strip() for one in device.split(",")]
+    if max(workers, len(devices)) == 1:
         worker = Worker(request, device)
         return ((unit, worker.rows(unit)) for unit in units)
-    return _processes(request.sent(), units, workers, device)
+    return _processes(request.sent(), units, max(workers, len(devices)), devices)
 
 
-def _processes(request: Request, units: Sequence[Unit], workers: int, device: str) -> Done:
+def _processes(request: Request, units: Sequence[Unit], workers: int, devices: Sequence[str]) -> Done:
     context = multiprocessing.get_context("spawn")
     left = {unit.name: unit for unit in units}
     losses = Losses()
     while left:
         alive, life = context.Pipe(duplex=False)
-        pool = ProcessPoolExecutor(workers, context, _begin, (request, device, alive, _threads(workers)))
+        free = context.SimpleQueue()
+        for worker in range(workers):
+            free.put(devices[worker % len(devices)])
+        pool = ProcessPoolExecutor(workers, context, _begin, (request, free, alive, _threads(workers)))
         try:
             for unit, rows in _finished(pool, list(left.values()), workers):
                 del left[unit.name]
@@ -69,12 +77,15 @@ def _threads(workers: int) -> int:
     return max(1, torch.get_num_threads() // workers)
 
 
-def _begin(request: Request, device: str, alive: Connection, threads: int) -> None:
-    """A worker process; it leaves the keyboard to its parent, and ends when that lets go of the pipe or dies."""
+def _begin(request: Request, free: "SimpleQueue[str]", alive: Connection, threads: int) -> None:
+    """A worker process, on a device that is free.
+
+    It leaves the keyboard to its parent, and ends when that lets go of the pipe or dies.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(alive,), daemon=True).start()
     torch.set_num_threads(threads)
-    _worker.append(Worker(request, device))
+    _worker.append(Worker(request, free.get()))
 
 
 def _end_with(parent: Connection) -> None:

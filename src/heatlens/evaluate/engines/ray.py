@@ -169,6 +169,8 @@ def _reach(address: str | None) -> None:
 
 
 def _each(device: str) -> dict[str, float]:
+    if "," in device:
+        raise BadValue(f"the devices {device} on Ray", "cuda, or cpu", "Ray gives each worker a GPU of its own")
     return {"num_cpus": 1, "num_gpus": 1} if device.startswith("cuda") else {"num_cpus": 1}
 
 
