@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..engine.evidence.evidence import Evidence
-from ..engine.forward.batching import chunked, out_of_memory
+from ..engine.forward.batching import at_once, chunked, out_of_memory
 from ..engine.forward.inputs import Inputs
 from ..engine.passes.scene import Options, Scene, View
 from ..engine.state.evaluating import evaluating
@@ -53,7 +53,7 @@ def look(
         return again_if_written(subject.model, lambda: _look(subject, shown, unviewed, looks, of_part, wishes))
 
     if any(one.entry.joint for one in looks):
-        seen = look_at(0, inputs.batch)
+        seen = at_once(lambda: look_at(0, inputs.batch), inputs.batch)
     else:
         seen = joined(list(chunked(look_at, inputs.batch, inputs.batch, what="images")))
     return together(maps, seen, inputs.size)

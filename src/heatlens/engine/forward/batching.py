@@ -71,6 +71,19 @@ def chunked(
             torch.cuda.empty_cache()
 
 
+def at_once(work: Callable[[], T], images: int) -> T:
+    """What needs all images together; raises `NotEnoughMemory` where they do not fit."""
+    try:
+        return work()
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error) or isinstance(error, NotEnoughMemory):
+            raise
+    raise NotEnoughMemory(
+        f"memory ran out for {images} images, which the method looks at together", "what fits into memory",
+        "Give fewer, or use a smaller size, precision, or device",
+    )  # fmt: skip
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory ran out, on any device."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError | NotEnoughMemory):

@@ -55,6 +55,18 @@ class Tail:
         return self._full(activations, image, count)
 
     def _cheapest_way(self) -> str:
+        try:
+            return self._proven_way()
+        except (RuntimeError, MemoryError) as error:
+            if self._inputs.batch > 1 or self._tried == 1 or not out_of_memory(error):
+                raise  # where there are several images, fewer are asked next
+        self._tried = 1  # two do not fit, so that one is all that will ever be replayed
+        try:
+            return "recorded" if self._exact(self._recording(0, 1)) else "full"
+        except (LayerNotReached, RuntimeError):  # a rule that compares two refuses one
+            return "full"
+
+    def _proven_way(self) -> str:
         if self._recorder.call == self._call and self._exact(self._expanded(0, self._tried)):
             return "expanded"
         try:
