@@ -60,9 +60,9 @@ def answered(
     held: list[T | FailedPhoto] = []
     for batch in _in_batches(sources, len(sources) if together else size, read, inf if together else HELD):
         held += _batch(sources, batch, answer, doubt)
-        if doubt.answered:
-            yield from held
-            held = []
+        batch.clear()  # not held while the next ones are read, which may be as large
+        while doubt.answered and held:
+            yield held.pop(0)
     doubt.end()
     yield from held
 

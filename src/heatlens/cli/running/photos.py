@@ -55,11 +55,9 @@ class Work:
         names = self._results.stems(found)
         try:
             with self._voice.counting(len(found)):
-                for path, name, answer in zip(found, names, self._answers(found), strict=True):
-                    if isinstance(answer, list):
-                        self._keep(path, name, answer)
-                    else:
-                        self._report(path, answer.error)
+                answers = self._answers(found)
+                for path, name in zip(found, names, strict=True):
+                    self._told(path, name, next(answers))
                     self._voice.done(1)
         finally:
             if said := self._results.finish():
@@ -88,6 +86,13 @@ class Work:
         precision = precision_of(options["precision"])
         wishes = Wishes(False, False, precision, self._voice.step, options["compile"])
         return explanations(self.subject, found, self._asked, self._wanted, wishes, options["batch_size"])
+
+    def _told(self, path: Path, name: str, answer: "list[Explanation] | FailedPhoto") -> None:
+        """Nothing of the answer is held when this returns: the next photo may be large."""
+        if isinstance(answer, list):
+            self._keep(path, name, answer)
+        else:
+            self._report(path, answer.error)
 
     def _keep(self, path: Path, name: str, explanations: "list[Explanation]") -> None:
         try:
