@@ -15,7 +15,7 @@ from heatlens.methods.shared.attention import Attention
 from heatlens.words.signature import Entry, needs
 
 Vary = Callable[[Tensor, Tensor], Tensor]
-Pictures = Callable[[int, Tensor], Tensor]
+Pictures = Callable[[Tensor, Tensor], Tensor]
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _POOL = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
@@ -121,7 +121,7 @@ class Evidence:
             return self._score_of_patches(pictures, count, probability)
 
         def scores(image: int, some: Tensor) -> Tensor:
-            made = pictures(image, some)
+            made = pictures(torch.full_like(some, image), some)
             assert made.shape == (len(some), *self.images.shape[1:])
             logits = self.tail(self.body(made))
             return (logits.softmax(1) if probability else logits)[:, self.classes[image]]
@@ -134,7 +134,7 @@ class Evidence:
         """The layer's other places are silent, as if nobody had been there."""
 
         def scores(image: int, some: Tensor) -> Tensor:
-            picked = chosen(image, some)
+            picked = chosen(torch.full_like(some, image), some)
             a = self.activations[image : image + 1]
             shown = torch.zeros(len(some), a[0, 0].numel()).to(a).scatter(1, picked, 1)
             logits = self.tail(a * shown.reshape(-1, 1, *a.shape[2:]))

@@ -197,6 +197,7 @@ def test_the_device_follows(entry: Entry) -> None:
         def replayed(vary: Vary, count: int) -> list[torch.Tensor]:
             return [vary(a[None], torch.arange(count, device="cuda")) for a in A]
 
+        place = torch.arange(3, device="cuda")
         pretended = {
             "activations": A,
             "gradients": A - 0.5,
@@ -211,7 +212,7 @@ def test_the_device_follows(entry: Entry) -> None:
             "curvature": lambda along: along,
             "enlarge": lambda stack: torch.nn.functional.interpolate(stack, X.shape[2:], mode="bilinear"),
             "score_under": lambda pictures, count, probability=False: torch.stack(
-                [pictures(i, torch.arange(count, device="cuda")).flatten(1).sum(1) for i in range(len(X))]
+                [pictures(place * 0 + i, place).flatten(1).sum(1) for i in range(len(X))]
             ),
             "full_gradients": lambda images=X: [images, A, A[:, :, 0, 0]],
             "propagated": lambda what, **_: {"guided": X, "attn_lrp": X, "attention": [Att, Att]}.get(what, A),

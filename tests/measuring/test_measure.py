@@ -57,7 +57,8 @@ def test_the_truth_about_photos(subject: Subject) -> None:
     assert np.isnan(found[1]["pointing_game"])
 
 
-def test_progress_over_batches(subject: Subject) -> None:
+def test_progress_over_batches(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heatlens.engine.evidence.scoring.picture_chunk", lambda images: 8)
     told: list[tuple[int, int]] = []
     heatlens.measure(subject, PHOTOS, "deletion:step=4", batch_size=1, progress=lambda *now: told.append(now))
     shares = [done / total for done, total in told]

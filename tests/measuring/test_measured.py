@@ -15,6 +15,7 @@ from heatlens.engine.copies.randomised import randomised
 from heatlens.engine.evidence import scoring
 from heatlens.engine.forward.inputs import Inputs
 from heatlens.images import Preprocessing, read_photo
+from heatlens.measuring import evidence
 from heatlens.measuring.measured import measured
 from heatlens.measuring.values import Values
 from heatlens.methods.contents import as_entry
@@ -209,8 +210,8 @@ def test_recipes_share_the_pictures_that_know_no_map(monkeypatch: pytest.MonkeyP
     asked = ["sensitivity_n:subsets=10,sizes=3", "infidelity:samples=20", "infidelity:samples=20,perturbation=noise"]
     apart = [run(subject, photos, asked, method)[0][0] for method in ("grad_cam", "layer_cam", "random_cam")]
     counts: list[int] = []
-    original = scoring._scored
-    monkeypatch.setattr(scoring, "_scored", lambda *given: counts.append(given[4]) or original(*given))
+    original = evidence.score_pictures
+    monkeypatch.setattr(evidence, "score_pictures", lambda *given: counts.append(given[3]) or original(*given))
     assert run(subject, photos, asked, "grad_cam", "layer_cam", "random_cam")[0] == apart
     assert counts == [31, 21, 21]
 
@@ -260,7 +261,8 @@ def test_many_measurements_leave_nothing_behind() -> None:
     assert tensors() <= before
 
 
-def test_progress_counts_to_the_end() -> None:
+def test_progress_counts_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "picture_chunk", lambda images: 8)
     told: list[tuple[int, int]] = []
     asked = ["deletion:step=4", "complexity", "sensitivity_n:subsets=10,sizes=3"]
     run(subject_of(gap()), some_photos(2), asked, "grad_cam", "layer_cam", progress=lambda *now: told.append(now))

@@ -64,7 +64,7 @@ def test_its_score_and_its_probability(end: Any) -> None:
     answer = heatlens.explain(subject, IMAGES[0], layers="body")
     assert answer.score == pytest.approx(5, abs=1e-4)
     assert isinstance(answer.target, Region)
-    assert int(answer.target.mask.tensor((16, 16), IMAGES).sum()) == 20
+    assert int(answer.target.mask.array.sum()) == 20
     assert any("the region that it predicts is explained" in said for said in answer.warnings)
     outputs = Answer(subject.model(IMAGES), Meaning(scores="sigmoid" if end else "logits"))
     likely = Region(score="probability").settle(outputs)(outputs)
@@ -91,7 +91,7 @@ def test_two_names_for_one_channel() -> None:
         assert torch.equal(torch.from_numpy(answer.raw) > 0, THERE)
     beside = heatlens.explain(subject, IMAGES[0], target="region:nothing", layers="body")
     assert beside.score == pytest.approx(5, abs=1e-5)
-    assert int(beside.target.mask.tensor((16, 16), IMAGES).sum()) == 236
+    assert int(beside.target.mask.array.sum()) == 236
 
 
 LABELS = torch.full((1, 3, 4, 4), -1.0)

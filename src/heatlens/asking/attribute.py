@@ -118,12 +118,13 @@ def attribute(
     called = subject.shown(*_on_device(subject, inputs, arguments))
     asked = recipes(method, settings or {}, layers, fuse, average, negative)
     row = _one_each(subject, target, called.batch)
-    wishes = Wishes(upsample, differentiable, precision_of(precision), compiled=compile, scores=False)
-    each = [(called.of(i, 1), row[i : i + 1]) for i in range(called.batch)]
-    parts = each if takes_one(subject.model) or called.folded else [(called, row)]
+    wishes = Wishes(upsample, differentiable, precision_of(precision), compiled=compile, scores=False, notes=False)
+    alone = takes_one(subject.model) or called.folded
+    parts = [(called.of(i, 1), row[i : i + 1]) for i in range(called.batch)] if alone else [(called, row)]
     seen = [look(subject, part, asked, [targets], wishes) for part, targets in parts]
     found = seen[0].recipes
-    maps: list[Tensor] = [torch.cat([one.maps[r][0] for one in seen]) for r in range(len(found))]
+    each = [[one.maps[r][0] for one in seen] for r in range(len(found))]
+    maps: list[Tensor] = [torch.cat(of_recipe) if len(of_recipe) > 1 else of_recipe[0] for of_recipe in each]
     if not is_list(method) and not asked[0].apart:
         return maps[0]
     by_layer = not is_list(method) and not asked[0].parts

@@ -1,32 +1,26 @@
 """Recipes and targets -> maps, with as few passes through the network as they need together."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-import torch
-from torch import Tensor
-
-from ..engine.evidence.evidence import Evidence
 from ..engine.forward.batching import at_once, chunked, out_of_memory
+from ..engine.forward.finite import Doubts
 from ..engine.forward.inputs import Inputs
-from ..engine.passes.scene import Options, Scene, View
 from ..engine.state.evaluating import evaluating
 from ..engine.state.in_place import again_if_written
 from ..models.subject.class_names import check_class_names
 from ..models.subject.subject import Subject
 from ..recipes.averages import Average, find_average
-from ..recipes.fusion import fused
 from ..recipes.recipe import Recipe
-from ..targets import ClassTarget, Logit, Opposite, Target, described, placed
-from ..words.errors import BadValue, ScoreIndifferent
-from ..words.notation import Maps, resize_maps, unit_scale
-from ..words.signature import needs
+from ..targets import Logit, Target
+from ..words.errors import BadValue
+from ..words.notation import Maps
 from .answer import Seen, joined
-from .checking import checked, not_finite
 from .crops import blind, blind_maps, choosing, plainly
+from .maps import advised, maps_of, mean_of, scene_of
 from .parts import Wanted, together, wanted
 from .request import Wishes
-from .settling import Aims, aims_of, ranking
+from .settling import aims_of, probabilities, ranking
 from .warnings import notes_on
 
 
@@ -82,130 +76,41 @@ def _look(
     beside = [r for r, recipe in enumerate(recipes) if blind(recipe)]
     for r in (r for r in range(len(recipes)) if r not in beside):
         groups.setdefault(find_average(recipes[r].average), []).append(r)
-    with evaluating(subject.model, differentiable=wishes.differentiable):
-        clean = _scene(subject, plain, [recipes[r] for r in groups[None]], wishes)
+    doubts = Doubts(lambda error, layer: advised(error, subject, plain, layer))
+    with evaluating(subject.model, differentiable=wishes.differentiable), _settled(doubts):
+        clean = scene_of(subject, plain, [recipes[r] for r in groups[None]], wishes, doubts)
         if len(subject.classes):
             check_class_names(subject, clean.outputs)
         chosen_on = choosing(subject, inputs, clean, recipes, wishes)
         aims = aims_of(clean, chosen_on, recipes, targets, subject.usual, blindly=not wishes.scores)
         scores = aims.scores(clean.outputs) if wishes.scores else []
         maps: list[list[Maps]] = [[] for _ in recipes]
-        notes: list[list[list[list[str]]]] = [[] for _ in recipes]
         for r in beside:
             maps[r] = [blind_maps(subject, inputs, recipes[r])] * len(aims.settled)
-            notes[r] = [notes_on(m, recipes[r], clean, []) for m in maps[r]]
         for average, members in groups.items():
             group = [recipes[r] for r in members]
             if average is None:
-                found = _maps(subject, clean, group, aims, wishes.upsample)
+                found = maps_of(subject, clean, group, aims, wishes.upsample)
             else:
-                found = _mean(subject, inputs.meant(clean.inputs.meaning), group, average, aims, wishes)
+                found = mean_of(subject, inputs.meant(clean.inputs.meaning), group, average, aims, wishes, doubts)
             for r, row in zip(members, found, strict=True):
                 maps[r] = row
-                notes[r] = [notes_on(m, recipes[r], clean, of_aim) for m, of_aim in zip(row, aims.notes, strict=True)]
+        said: list[list[list[list[str]]]] = [[[[]] * inputs.batch] * len(aims.settled)] * len(recipes)
+        if wishes.notes:
+            none: list[list[str]] = [[]] * len(aims.settled)
+            said = notes_on(maps, recipes, clean, [none if r in beside else aims.notes for r in range(len(recipes))])
         ranked = wishes.scores and isinstance(subject.usual, Logit)
         order = ranking(clean.outputs if chosen_on is None else chosen_on) if ranked else None
-    return Seen(list(recipes), maps, aims.settled, scores, _probabilities(order, aims.settled), order, notes)
+    return Seen(list(recipes), maps, aims.settled, scores, probabilities(order, aims.settled), order, said)
 
 
-def _scene(subject: Subject, inputs: Inputs, recipes: Sequence[Recipe], wishes: Wishes) -> Scene:
-    layers = dict.fromkeys(layer for recipe in recipes for layer in recipe.layers)
-    tails = frozenset(layer for recipe in recipes if recipe.replays for layer in recipe.layers)
-    options = Options(
-        graph=any(recipe.differentiates for recipe in recipes),
-        curvature=any("curvature" in recipe.needs for recipe in recipes),
-        tails=tails,
-        precision=wishes.precision,
-        differentiable=wishes.differentiable,
-        progress=wishes.progress,
-        first_in_full=not tails and any("score_under" in recipe.needs for recipe in recipes),
-        compiled=wishes.compiled,
-    )
-    return Scene(subject.model, inputs, list(layers), subject.layout, subject.baseline(inputs.images), options)
-
-
-def _maps(subject: Subject, scene: Scene, recipes: Sequence[Recipe], aims: Aims, upsample: bool) -> list[list[Maps]]:
-    """[recipe][target] from one scene; one backward pass per target, and none again for what knows no target."""
-    found: list[list[Maps]] = [[] for _ in recipes]
-    for plain, sharper in zip(aims.settled, aims.sharper, strict=True):
-        views = scene.under(plain), scene.under(sharper)
-        opposite = [scene.under([Opposite(t) for t in row]) for row in (plain, sharper)]
-        for recipe, maps in zip(recipes, found, strict=True):
-            again = bool(maps) and not recipe.knows_target
-            against = opposite[recipe.contrast] if recipe.doubled else None
-            maps.append(maps[0] if again else _map(subject, views[recipe.contrast], against, recipe, upsample))
-    return found
-
-
-def _mean(
-    subject: Subject,
-    inputs: Inputs,
-    recipes: Sequence[Recipe],
-    average: Average,
-    aims: Aims,
-    wishes: Wishes,
-) -> list[list[Maps]]:
-    """[recipe][target]: the mean over the average's views, each map put back first; the targets stay what they are."""
-    if getattr(average, "moves", False) and (fixed := [t for row in aims.settled for t in row if placed(t)]):
-        raise BadValue(
-            f"the average {type(average).__name__.lower()} for {described(fixed[0])}",
-            "an average that leaves things at their places: noise, path",
-        )
-    sums: list[list[Maps | float]] = [[0.0] * len(aims.settled) for _ in recipes]
-    views = 0
-    for images, put_back in average.views(inputs.images, subject.baseline(inputs.images)):
-        scene = _scene(subject, inputs.showing(images), recipes, wishes)
-        natively = getattr(average, "enlarges", False)
-        upsample = not natively and (wishes.upsample or images.shape != inputs.images.shape)
-        found = [[put_back(m) for m in row] for row in _maps(subject, scene, recipes, aims, upsample)]
-        if average.scaled:
-            found = [[unit_scale(m) for m in row] for row in found]
-        sums = [[a + b for a, b in zip(*rows, strict=True)] for rows in zip(sums, found, strict=True)]
-        views += 1
-    return [[torch.as_tensor(total) / views for total in row] for row in sums]
-
-
-def _map(subject: Subject, view: View, against: View | None, recipe: Recipe, upsample: bool) -> Maps:
-    """The map of one recipe, (n, *space); less what speaks for the opposite, where that is to count."""
-    size = tuple(view.scene.images.shape[2:])
-    found = [
-        _at(subject, view, recipe, layer) - (0 if against is None else _at(subject, against, recipe, layer))
-        for layer in recipe.layers or ("",)
-    ]
-    if len(found) == 1:
-        return resize_maps(found[0], size) if upsample else found[0]
-    return fused(recipe.fusion, found, size)
-
-
-def _at(subject: Subject, view: View, recipe: Recipe, layer: str) -> Maps:
-    """At one layer, as the method gives it."""
-    function, settings = recipe.entry.function, dict(recipe.settings)
+@contextmanager
+def _settled(doubts: Doubts) -> Iterator[None]:
+    """Doubts are settled at the end; before an error goes on, which may be one of them that shows elsewhere."""
     try:
-        evidence = Evidence(view, layer)
-        maps = function(*(getattr(evidence, word) for word in needs(function)), **settings)
-    except ScoreIndifferent as error:
-        raise _with_advice(error, subject, view, layer) from None
-    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
-        raise not_finite(recipe, layer) from None
-    return checked(maps, recipe, layer, view.scene.images)
-
-
-def _with_advice(error: ScoreIndifferent, subject: Subject, view: View, layer: str) -> ScoreIndifferent:
-    if not layer:
-        return error
-    best = subject.default_layers(*view.scene.inputs.args, **view.scene.inputs.kwargs)
-    do = f"Use {', '.join(map(repr, best))}" if layer not in best else error.do or "Choose another target or layer"
-    return ScoreIndifferent(error.got, error.expected, do)
-
-
-def _speaks_of_class(target: Target) -> bool:
-    return isinstance(target, ClassTarget) and target.index is not None
-
-
-def _probabilities(ranking: Tensor | None, settled: Sequence[Sequence[Target]]) -> list[list[float | None]]:
-    def of(target: Any, image: int) -> float | None:
-        if ranking is None or not isinstance(target, ClassTarget) or target.index is None:
-            return None
-        return float(ranking[image, target.index])
-
-    return [[of(target, i) for i, target in enumerate(row)] for row in settled]
+        yield
+    except Exception as error:
+        if not out_of_memory(error):
+            doubts.settle()
+        raise
+    doubts.settle()

@@ -19,3 +19,5 @@ class Wishes:
     compiled: bool = False
     scores: bool = True
     """Whether the scores and the model's ranking of classes are asked for, not only the maps."""
+    notes: bool = True
+    """Whether what a person should know of the maps is asked for."""

@@ -19,10 +19,10 @@ from ..targets import (
     fitting,
     score_each,
     scores_in,
-    settle,
+    settle_each,
 )
 from ..words.errors import HeatlensError
-from ..words.trees import Tree, rows
+from ..words.trees import Tree
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,10 @@ class Aims:
     sharper: list[list[Target]]
     notes: list[list[str]]
     """[target]: what a person should know of how it was read."""
+
+    def of(self, images: slice) -> "Aims":
+        """Of some of the images."""
+        return Aims([row[images] for row in self.settled], [row[images] for row in self.sharper], self.notes)
 
     def scores(self, outputs: Tree) -> list[Tensor]:
         """y (n,) of each target; NaN where nothing is asked."""
@@ -77,6 +81,19 @@ def ranking(outputs: Tree) -> Tensor | None:
     return class_probabilities(outputs).detach().float()
 
 
+def probabilities(ranking: Tensor | None, settled: Sequence[Sequence[Target]]) -> list[list[float | None]]:
+    """[target][image]: of the target's class; None where it has none.  ranking: as above."""
+    found: list[list[float | None]] = [[None] * len(row) for row in settled]
+    each = [(t, i, _class_of(target)) for t, row in enumerate(settled) for i, target in enumerate(row)]
+    classes = [(t, i, c) for t, i, c in each if c is not None]
+    if ranking is None or not classes:
+        return found
+    _, images, columns = zip(*classes, strict=True)
+    for (t, i, _), likely in zip(classes, ranking[list(images), list(columns)].tolist(), strict=True):
+        found[t][i] = likely
+    return found
+
+
 def _said(scene: Scene, chosen_on: Tree | None) -> Tree:
     """Looked at only where it is needed, since it may cost a pass to know what it means."""
     return scene.outputs if chosen_on is None else chosen_on
@@ -87,8 +104,9 @@ def _settled(
 ) -> tuple[list[Target], list[str]]:
     images, outputs = len(row), _said(scene, chosen_on)
     try:
-        fitted = [fitting(target, outputs, scene.images.ndim - 2) for target in row]
-        found = [settle(target, rows(outputs, images, i, 1)) for i, (target, _) in enumerate(fitted)]
+        known = {id(target): fitting(target, outputs, scene.images.ndim - 2) for target in row}
+        fitted = [known[id(target)] for target in row]
+        found = settle_each([target for target, _ in fitted], outputs)
     except HeatlensError:
         if not unasked:
             raise
@@ -96,8 +114,12 @@ def _settled(
     return found, list(dict.fromkeys(said for _, notes in fitted for said in notes))
 
 
+def _class_of(target: Target) -> int | None:
+    return target.index if isinstance(target, ClassTarget) else None
+
+
 def _speaks_of_class(target: Target) -> bool:
-    return isinstance(target, ClassTarget) and target.index is not None
+    return _class_of(target) is not None
 
 
 def _scored(outputs: Tree, row: Sequence[Target]) -> Tensor:

@@ -21,10 +21,21 @@ _FAR = 0.02
 _HALVES = {torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 
-def notes_on(maps: Maps, recipe: Recipe, scene: Scene, of_aim: Sequence[str]) -> list[list[str]]:
-    """What there is to say about each image's map `(n, *space)`, beside what is said of its target."""
-    shared = [*scene.notes, *of_aim, *guessed(recipe, scene), *cautions(recipe, scene), *rounded(recipe, scene)]
-    return [shared + own for own in flat(maps, recipe, scene)]
+def notes_on(
+    maps: Sequence[Sequence[Maps]], recipes: Sequence[Recipe], scene: Scene, of_aims: Sequence[Sequence[Sequence[str]]]
+) -> list[list[list[list[str]]]]:
+    """[recipe][target][image]: what there is to say of the maps[recipe][target] `(n, *space)`.
+
+    of_aims: [recipe][target], what is said of the target.
+    """
+    bounds = iter(_bounds([one for row in maps for one in row]))
+
+    def of_recipe(recipe: Recipe, row: Sequence[Maps], of_targets: Sequence[Sequence[str]]) -> list[list[list[str]]]:
+        shared = [*guessed(recipe, scene), *cautions(recipe, scene), *rounded(recipe, scene)]
+        known = [[*scene.notes, *of_target, *shared] for of_target in of_targets]
+        return [[said + own for own in flat(next(bounds), recipe, scene)] for said, _ in zip(known, row, strict=True)]
+
+    return [of_recipe(*one) for one in zip(recipes, maps, of_aims, strict=True)]
 
 
 def guessed(recipe: Recipe, scene: Scene) -> list[str]:
@@ -44,7 +55,8 @@ class _Looked:
 
     @property
     def signed(self) -> bool:
-        return any(bool((said < 0).any()) for said in _said(self._recipe, self._scene).values())
+        known = self._scene.once(_signed)
+        return any(known[name] for name in _said(self._recipe, self._scene))
 
     @property
     def attends(self) -> bool:
@@ -77,12 +89,26 @@ def half_precision() -> dict[str, dict[str, float]]:
     return found
 
 
-def flat(maps: Maps, recipe: Recipe, scene: Scene) -> list[list[str]]:
-    """Why a map shows nothing: of each image that is zero, the same everywhere, or nowhere positive."""
-    rows = maps.detach().flatten(1)
-    if not rows.shape[1]:
-        return [[] for _ in rows]
-    bounds = torch.stack([rows.amin(1), rows.amax(1)], 1).tolist()
+def _signed(scene: Scene) -> dict[str, bool]:
+    """Of every layer, whether what it says is anywhere negative."""
+    found = torch.stack([(said < 0).any() for said in scene.said.values()])
+    return dict(zip(scene.said, found.tolist(), strict=True))
+
+
+def _bounds(maps: Sequence[Maps]) -> list[list[tuple[float, float]]]:
+    """[map][image]: its smallest and its largest value; of a map without places 0 and 1."""
+    rows = [one.detach().flatten(1) for one in maps]
+    rows = [one if one.shape[1] else torch.tensor([0.0, 1.0]).to(one).expand(len(one), 2) for one in rows]
+    ends = [torch.stack([one.amin(1), one.amax(1)], 1).float() for one in rows]
+    found: list[list[tuple[float, float]]] = torch.stack(ends).tolist()
+    return found
+
+
+def flat(bounds: Sequence[tuple[float, float]], recipe: Recipe, scene: Scene) -> list[list[str]]:
+    """Why a map shows nothing: of each image that is zero, the same everywhere, or nowhere positive.
+
+    bounds: the smallest and the largest value of each image's map.
+    """
     found = (_flat(low, high, image, recipe, scene) for image, (low, high) in enumerate(bounds))
     return [[f"{recipe.entry.name}: {why}"] if why else [] for why in found]
 

@@ -94,7 +94,7 @@ class MapEvidence:
         return torch.tensor([class_of(target) for target in self._targets], device=self._scene.images.device)
 
     def explained_class(self, classes: Tensor) -> Maps:
-        return self._looked(self._showing.subject, self._scene.inputs, [Logit(index=int(c)) for c in classes])
+        return self._looked(self._showing.subject, self._scene.inputs, [Logit(index=c) for c in classes.tolist()])
 
     def randomised(self, scheme: Scheme, seed: int) -> Iterator[tuple[str, Maps]]:
         subject, inputs = self._showing.subject, self._scene.inputs
@@ -103,10 +103,9 @@ class MapEvidence:
 
     @property
     def boxes(self) -> list[Tensor]:
-        return [
-            _boxes_of(t, p).to(self._scene.images.device)
-            for t, p in zip(self._showing.truths, self._showing.placements, strict=True)
-        ]
+        placed = [_placed(t, p) for t, p in zip(self._showing.truths, self._showing.placements, strict=True)]
+        every = torch.tensor([box for own in placed for box in own], dtype=torch.float64).reshape(-1, 4)
+        return list(torch.split(every.to(self._scene.images.device), [len(own) for own in placed]))
 
     def located(self, **how: Any) -> list[tuple[Boxes, Boxes]]:
         key, places = (self._recipe, *sorted(how.items())), self._showing.places
@@ -124,7 +123,7 @@ class MapEvidence:
     @property
     def masks(self) -> Tensor:
         found = [_mask_of(t, p) for t, p in zip(self._showing.truths, self._showing.placements, strict=True)]
-        return torch.stack(found).to(self._scene.images.device)
+        return torch.from_numpy(np.stack(found)).to(self._scene.images.device)
 
     @property
     def labels(self) -> Tensor:
@@ -159,11 +158,10 @@ class MapEvidence:
         return look(subject, inputs, asked, [targets], self._showing.wishes).maps[0][0].detach()
 
 
-def _boxes_of(truth: Truth, placement: Placement) -> Tensor:
-    """The boxes (k, 4) in the input, without those that the model does not see."""
+def _placed(truth: Truth, placement: Placement) -> list[tuple[float, ...]]:
+    """The boxes in the input, without those that the model does not see."""
     placed = [placement.box_to_input(box) for box in truth.boxes]
-    shown = [box for box in placed if box[0] < box[2] and box[1] < box[3]]
-    return torch.tensor(shown, dtype=torch.float64).reshape(-1, 4)
+    return [box for box in placed if box[0] < box[2] and box[1] < box[3]]
 
 
 def _located(
@@ -174,7 +172,7 @@ def _located(
     return np.array(found, float).reshape(-1, 4), np.array(truth.boxes, float).reshape(-1, 4)
 
 
-def _mask_of(truth: Truth, placement: Placement) -> Tensor:
+def _mask_of(truth: Truth, placement: Placement) -> NDArray[np.uint8]:
     """The mask (h, w) in the input, uint8: what the photo's pixel under each pixel's centre says, 255 beside it."""
     mask = np.full(placement.photo_size, 255, np.uint8) if truth.mask is None else _read(truth.mask)
     if mask.shape != placement.photo_size:
@@ -183,7 +181,7 @@ def _mask_of(truth: Truth, placement: Placement) -> Tensor:
     beside = [(a < 0) | (a >= side) for a, side in zip(at, placement.photo_size, strict=True)]
     inside = [a.clip(0, side - 1) for a, side in zip(at, placement.photo_size, strict=True)]
     placed = np.where(beside[0][:, None] | beside[1], 255, mask[np.ix_(*inside)])
-    return torch.from_numpy(placed.astype(np.uint8))
+    return placed.astype(np.uint8)
 
 
 def _photo_pixels(placement: Placement, axis: int) -> NDArray[np.int64]:

@@ -50,7 +50,7 @@ def measured(
     seed: of every metric that draws and was given no seed of its own.
     """
     true = as_many(truths, len(photos))
-    wishes = Wishes(precision=precision_of(precision))
+    wishes = Wishes(precision=precision_of(precision), notes=False)
     if all(set(needs(criterion.metric.function)) <= _OF_THE_MAPS for criterion in criteria):
         subject, recipes = around(subject, recipes)
     prepared = [subject.prepare(photo) for photo in photos]

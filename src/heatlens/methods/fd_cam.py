@@ -34,9 +34,10 @@ def fd_cam(
 
     def switched(stack: Stack, k: Tensor) -> Stack:
         k = k.to(stack.device)
-        rows = stack[0].flatten(1).to(torch.promote_types(stack.dtype, torch.float32))
-        unit = ratio(rows, rows.norm(dim=1, keepdim=True))
-        cosine = unit[k % channels] @ unit.T
+        rows = stack.flatten(2).to(torch.promote_types(stack.dtype, torch.float32))
+        unit = ratio(rows, rows.norm(dim=2, keepdim=True))
+        one = unit.take_along_dim((k % channels)[:, None, None], 1)
+        cosine = (one @ unit.mT)[:, 0]
         alike = cosine > cosine.quantile(threshold, 1, keepdim=True)
         stays = (alike == (k < channels)[:, None]) | (k == 2 * channels)[:, None]
         return stack * over_space(stays, stack)

@@ -31,8 +31,8 @@ def g_score_cam(
     at_least(1, top=top)
     A = compact(activations, varying(activations), spatial_mean(gradients).flatten(1), top)
 
-    def masked(image: int, k: Tensor) -> Tensor:
-        return images[image] * masks(A[image : image + 1, k], enlarge)
+    def masked(i: Tensor, k: Tensor) -> Tensor:
+        return images[i] * masks(A, i, k, enlarge)
 
     y = score_under(masked, A.shape[1], probability=score == "probability")
     return relu(channel_sum(over_space(softmax_over(y, varying(A)), A) * A))

@@ -37,8 +37,8 @@ def is_cam(
     c = torch.arange(1, steps + 1).to(images) / steps
     c = over_space((c if schedule == "linear" else c.cumsum(0))[:, None], images)
 
-    def dimmed(image: int, k: Tensor) -> Tensor:
-        return c[k.to(c.device) % steps] * images[image] * masks(A[image : image + 1, k // steps], enlarge)
+    def dimmed(i: Tensor, k: Tensor) -> Tensor:
+        return c[k.to(c.device) % steps] * images[i] * masks(A, i, k // steps, enlarge)
 
     y = score_under(dimmed, steps * A.shape[1], probability=score == "probability")
     weight = softmax_over(y.reshape(*A.shape[:2], steps).mean(2), varying(A))

@@ -12,6 +12,7 @@ scikit-image (theirs: quickshift).  Every image meets the same draws.
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from ..words.bounds import at_least
 from ..words.cautions import regions
@@ -35,11 +36,13 @@ def lime(
     at_least(1, superpixels=superpixels, samples=samples)
     parts = [segmented(image, superpixels) for image in images]
     shown = [_draws(samples, int(part.max()) + 1, seed).to(images) for part in parts]
-    hidden = [_mean_colours(image, part) for image, part in zip(images, parts, strict=True)]
+    hidden = torch.stack([_mean_colours(image, part) for image, part in zip(images, parts, strict=True)])
+    drawn = pad_sequence([z.T for z in shown], batch_first=True).mT  # (n, samples, the most parts)
+    part_of = torch.stack(parts)
 
-    def under(image: int, k: Tensor) -> Tensor:
-        z = shown[image][k.to(images.device)][:, parts[image]][:, None]
-        return torch.where(z > 0, images[image], hidden[image])
+    def under(i: Tensor, k: Tensor) -> Tensor:
+        z = drawn[i, k].gather(1, part_of[i].flatten(1)).reshape(len(k), 1, *images.shape[2:])
+        return torch.where(z > 0, images[i], hidden[i])
 
     y = score_under(under, samples, probability=score == "probability")
     return torch.stack([_fit(z, s, width)[part] for z, s, part in zip(shown, y, parts, strict=True)])

@@ -47,8 +47,8 @@ def occlusion(
             out = out & ((place >= start) & (place < start + window)).reshape(shape)
         return out
 
-    def shown(image: int, k: Tensor) -> Tensor:
-        return torch.where(covered(k.to(images.device)), cover[image], images[image])
+    def shown(i: Tensor, k: Tensor) -> Tensor:
+        return torch.where(covered(k.to(images.device)), cover[i], images[i])
 
     y = score_under(shown, windows + 1, probability=score == "probability")
     drop = y[:, -1:] - y[:, :-1]

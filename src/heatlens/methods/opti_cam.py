@@ -61,5 +61,5 @@ def opti_cam(
     return torch.where(over_space(going[:, None], found), mask(u.detach()), found).squeeze(1)
 
 
-def _shown(masked: Tensor, image: int, k: Tensor) -> Tensor:
-    return masked[image].expand(len(k), *masked.shape[1:])
+def _shown(masked: Tensor, i: Tensor, k: Tensor) -> Tensor:
+    return masked[i]

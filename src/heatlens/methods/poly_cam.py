@@ -36,11 +36,11 @@ def poly_cam(
     channels = A.shape[1]
     kinds = torch.tensor({"plus": [0], "minus": [1], "both": [0, 1]}[mode], device=A.device)
 
-    def masked(image: int, k: Tensor) -> Tensor:
+    def masked(i: Tensor, k: Tensor) -> Tensor:
         k = k.to(A.device)
-        H = enlarge(_percentiles(A[image : image + 1, k % channels])).transpose(0, 1)
+        H = enlarge(_percentiles(A[i, k % channels][:, None]))
         kind = over_space(torch.cat([kinds.repeat_interleave(channels), kinds.new_full((1,), 2)])[k][:, None], H)
-        return images[image] * torch.where(kind == 0, H, torch.where(kind == 1, 1 - H, 1))
+        return images[i] * torch.where(kind == 0, H, torch.where(kind == 1, 1 - H, 1))
 
     y = score_under(masked, len(kinds) * channels + 1, probability=score == "probability")
     kept, whole = y[:, :channels], y[:, -1:]

@@ -28,7 +28,7 @@ def recipro_cam(
 
     def one_place(stack: Stack, places: Tensor) -> Stack:
         places = places.to(stack.device)
-        out = stack[0].flatten(1)[:, places].T.reshape(len(places), -1, *[1] * len(size))
+        out = stack.flatten(2).take_along_dim(places[:, None, None], 2).reshape(len(places), -1, *[1] * len(size))
         for axis, i in enumerate(torch.unravel_index(places, size)):
             shape = [len(places), 1, *[1] * len(size)]
             shape[2 + axis] = size[axis]

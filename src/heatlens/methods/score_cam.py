@@ -34,8 +34,8 @@ def score_cam(
     at_least(0, top=top)
     A = compact(activations, varying(activations), activations.flatten(2).std(2, correction=0), top)
 
-    def masked(image: int, k: Tensor) -> Tensor:
-        return images[image] * masks(A[image : image + 1, k], enlarge)
+    def masked(i: Tensor, k: Tensor) -> Tensor:
+        return images[i] * masks(A, i, k, enlarge)
 
     weight = score_under(masked, A.shape[1], probability=score == "probability")
     if channel_softmax:

@@ -42,9 +42,9 @@ def ss_cam(
     generator = torch.Generator().manual_seed(seed)
     draws = sigma * torch.randn(shape, generator=generator, dtype=torch.float32).to(images)
 
-    def noisy(image: int, k: Tensor) -> Tensor:
-        H, n = masks(A[image : image + 1, k // samples], enlarge), draws[k.to(draws.device) % samples]
-        return images[image] * (H + n) if noise == "map" else images[image] * H + n
+    def noisy(i: Tensor, k: Tensor) -> Tensor:
+        H, n = masks(A, i, k // samples, enlarge), draws[k.to(draws.device) % samples]
+        return images[i] * (H + n) if noise == "map" else images[i] * H + n
 
     y = score_under(noisy, samples * A.shape[1], probability=score == "probability")
     weight = softmax_over(y.reshape(*A.shape[:2], samples).mean(2), varying(A))

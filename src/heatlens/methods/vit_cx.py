@@ -17,7 +17,7 @@ from ..words.cautions import exchanged
 from ..words.notation import Maps, Stack, ratio, unit_range
 from ..words.signature import method
 from .shared.clusters import merged
-from .shared.masking import Enlarge, ScoreUnder, Scoring
+from .shared.masking import Enlarge, ScoreUnder, Scoring, made_once
 
 
 @method(display="range", caution=exchanged)
@@ -38,17 +38,15 @@ def vit_cx(
     most = max(len(one) for one in found)
     M = torch.stack([torch.cat([one, one.new_zeros(most - len(one), *one.shape[1:])]) for one in found])
 
-    def noise(i: Tensor) -> Tensor:
-        drawn = [torch.Generator().manual_seed(seed + one) for one in i.tolist()]
-        return sigma * torch.stack([torch.randn(images.shape[1:], generator=g, dtype=torch.float32) for g in drawn]).to(
-            images
-        )
+    def noise(mask: int) -> Tensor:
+        drawn = torch.Generator().manual_seed(seed + mask)
+        return sigma * torch.randn(images.shape[1:], generator=drawn, dtype=torch.float32).to(images)
 
-    def pictures(image: int, k: Tensor) -> Tensor:
+    def pictures(i: Tensor, k: Tensor) -> Tensor:
         """The masked pictures, then the noisy ones, then the photo."""
-        i = k % most
-        mask = torch.where(_column(k < 2 * most, images), M[image, i][:, None], 1)
-        return images[image] * torch.where(_column(k < most, images), mask, 1) + noise(i) * (1 - mask)
+        one = k % most
+        mask = torch.where(_column(k < 2 * most, images), M[i, one][:, None], 1)
+        return images[i] * torch.where(_column(k < most, images), mask, 1) + made_once(one, noise) * (1 - mask)
 
     y = score_under(pictures, 2 * most + 1, probability=score == "probability")
     s = y[:, :most] - y[:, most : 2 * most] + y[:, 2 * most :]

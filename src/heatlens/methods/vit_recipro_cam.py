@@ -29,7 +29,7 @@ def vit_recipro_cam(
     size = activations.shape[2:]
 
     def around(stack: Stack, places: Tensor) -> Stack:
-        out = stack.expand(len(places), *stack.shape[1:])
+        out = stack
         for axis, i in enumerate(torch.unravel_index(places.to(stack.device), size)):
             shape = [len(places), 1, *[1] * len(size)]
             shape[2 + axis] = size[axis]

@@ -21,7 +21,7 @@ from .shared.objects import filled
 def energy_in_box(heat: Maps, boxes: Sequence[Tensor]) -> Tensor:
     """(n,): the share of the heat whose pixels' centres lie in a box; NaN where no box is known."""
     size = (heat.shape[-2], heat.shape[-1])
-    inside = torch.stack([filled(own.to(heat.device), size) for own in boxes])
+    inside = filled(boxes, size, heat.device)
     share = ratio((heat * inside).flatten(1).sum(1), heat.flatten(1).sum(1))
     known = torch.tensor([len(own) > 0 for own in boxes], device=heat.device)
     return torch.where(known, share, float("nan"))

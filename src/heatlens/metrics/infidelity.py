@@ -14,6 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..methods.shared.masking import made_once
 from ..words.bounds import at_least
 from ..words.metric import metric
 from ..words.notation import Maps, ratio
@@ -51,15 +52,12 @@ def infidelity(
 
     def noise(k: Tensor) -> Tensor:
         """X - I: (m, channels, *size)."""
-        generators = [torch.Generator().manual_seed(seeds[i]) for i in k.tolist()]
-        return sigma * torch.stack(
-            [torch.randn(images.shape[1:], generator=g, dtype=torch.float32) for g in generators]
-        ).to(images)
+        return made_once(k, lambda one: sigma * _normal(images, seeds[one]).to(images))
 
-    def without(image: int, k: Tensor) -> Tensor:
+    def without(i: Tensor, k: Tensor) -> Tensor:
         k = k.cpu() - 1  # the first picture is the whole one
-        changed = images[image] * (1 - removed(k)[:, None]) if perturbation == "squares" else noise(k)
-        return torch.where(over_pictures(k, images).to(images.device) < 0, images[image], changed)
+        changed = images[i] * (1 - removed(k)[:, None]) if perturbation == "squares" else noise(k)
+        return torch.where(over_pictures(k, images).to(images.device) < 0, images[i], changed)
 
     def said(k: Tensor) -> Tensor:
         """I . R of every image: (n, 1)."""
@@ -71,6 +69,10 @@ def infidelity(
     told = torch.stack([said(torch.tensor([k])) for k in range(samples)], 1)
     beta = ratio((told * fell).mean(1, keepdim=True), (told**2).mean(1, keepdim=True)) if scaled else 1.0
     return ((beta * told - fell) ** 2).mean(1)
+
+
+def _normal(images: Tensor, seed: int) -> Tensor:
+    return torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
 
 
 def _squares(size: tuple[int, ...], samples: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,6 @@ The authors count hits per class and take the mean over the classes, as `by_clas
 over the photos.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -25,16 +24,10 @@ from .shared.objects import objects
 def pointing_game(heat: Maps, boxes: Sequence[Tensor], masks: Tensor, *, tolerance: float = 15.0) -> Tensor:
     """(n,): 1 a hit, 0 a miss, NaN where no object is known.  tolerance: in pixels of the model's input."""
     at_least(0, tolerance=tolerance)
-    on = (objects(boxes, masks) == 1).cpu()
-    hits = [_hit(values, mask, tolerance) for values, mask in zip(heat.cpu(), on, strict=True)]
-    return torch.tensor(hits)
-
-
-def _hit(heat: Tensor, mask: Tensor, tolerance: float) -> float:
-    if not bool(mask.any()):
-        return float("nan")
-    y, x = divmod(int(heat.numpy().argmax()), heat.shape[1])
-    far = math.ceil(tolerance)
-    top, left = max(y - far, 0), max(x - far, 0)
-    near = mask[top : y + far + 1, left : x + far + 1].nonzero() - torch.tensor([y - top, x - left])
-    return float(bool(mask[y, x]) or bool((near.double().norm(dim=1) < tolerance).any()))
+    on, width = objects(boxes, masks) == 1, heat.shape[2]
+    peak = heat.flatten(1).argmax(1)
+    rows, columns = torch.arange(heat.shape[1], device=heat.device), torch.arange(width, device=heat.device)
+    down, across = rows - (peak // width)[:, None], columns - (peak % width)[:, None]
+    away = (down[:, :, None] ** 2 + across[:, None] ** 2).double().sqrt()
+    hit = (on & ((away < tolerance) | (away == 0))).flatten(1).any(1)
+    return torch.where(on.flatten(1).any(1), hit.to(torch.float32), torch.nan)

@@ -11,6 +11,7 @@ sets: it removes pixels in the map's order, and correlates across the batch.  Al
 import torch
 from torch import Tensor
 
+from ..methods.shared.masking import made_once
 from ..words.bounds import at_least
 from ..words.errors import BadSetting
 from ..words.metric import metric
@@ -49,9 +50,8 @@ def sensitivity_n(
             shown[torch.randperm(R.shape[1], generator=generator)[: n[(k - 1) // subsets]]] = 0
         return shown.to(images)
 
-    def without(image: int, k: Tensor) -> Tensor:
-        shown = torch.stack([kept(int(i)) for i in k])
-        return images[image] * shown.reshape(len(k), 1, *images.shape[2:])
+    def without(i: Tensor, k: Tensor) -> Tensor:
+        return images[i] * made_once(k, kept).reshape(len(k), 1, *images.shape[2:])
 
     many = sizes * subsets
     y = score_under(without, many + 1, same=("sensitivity_n", subsets, sizes, most, seed)).double()

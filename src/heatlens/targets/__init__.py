@@ -1,11 +1,12 @@
 """What is explained: values that turn a model's outputs into one score per image."""
 
-from .classes import ClassTarget, Contrast, Logit, Negative, Opposite, Probability, Rest, Sum, settle
+from .classes import ClassTarget, Contrast, Logit, Probability, Rest
 from .contrasting import contrasted
 from .dense import Mask, Region
 from .detections import Box, are_detections, detections
 from .fitting import fitting
 from .kinds import KINDS
+from .made_of_targets import Negative, Opposite, Sum, settle, settle_each
 from .meaning import SCORES, Answer, Meaning
 from .names import Classes, classes_of, named_classes
 from .outputs import (
@@ -70,5 +71,6 @@ __all__ = [
     "score_each",
     "scores_in",
     "settle",
+    "settle_each",
     "with_logits",
 ]

@@ -1,7 +1,8 @@
 """The kinds of targets that speak of classes, as a person writes them."""
 
-from .classes import Contrast, Logit, Negative, Probability, Rest, Sum
+from .classes import Contrast, Logit, Probability, Rest
 from .kind import Asked, Kind
+from .made_of_targets import Negative, Sum
 
 
 def _contrast(asked: Asked) -> Contrast:

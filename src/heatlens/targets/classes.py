@@ -4,9 +4,9 @@ A class may be left open (`index=None`: the model's `rank`-th prediction).  `set
 the unchanged image, so that no perturbed or flipped copy can choose another.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from torch import Tensor
 from ..words.bounds import at_least
 from ..words.errors import BadValue
 from ..words.trees import Tree
-from .outputs import Reads, Target, class_logits, class_probabilities, column, given_to, log_probabilities
+from .outputs import Reads, class_logits, class_probabilities, column, log_probabilities
 
 Names = Callable[[int], str]
 
@@ -38,9 +38,22 @@ class _OneClass(Reads):
     index: int | None = None
     rank: int = 0
 
+    def alike(self, other: Any) -> bool:
+        return type(self) is type(other) and self._but_for_its_class() == other._but_for_its_class()
+
+    def _but_for_its_class(self) -> Self:
+        return replace(self, index=None, rank=0)
+
     def settle(self, outputs: Tree) -> Self:
         """The same target with its class fixed, for the outputs of one image."""
-        return self if self.index is not None else replace(self, index=_ranked(outputs, self.rank))
+        return self.settle_each([self], outputs)[0]
+
+    @classmethod
+    def settle_each(cls, row: Sequence[Self], outputs: Tree) -> list[Self]:
+        if all(target.index is not None for target in row):
+            return list(row)
+        classes = _ranked(outputs, [target.rank if target.index is None else 0 for target in row])
+        return [t if t.index is not None else replace(t, index=c) for t, c in zip(row, classes, strict=True)]
 
     def text(self, names: Names) -> str:
         return names(self._class)
@@ -59,16 +72,16 @@ class _OneClass(Reads):
 class Logit(_OneClass):
     """y_c, the score before the softmax.  index None: the rank-th prediction, 0 the strongest."""
 
-    def __call__(self, outputs: Tree) -> Tensor:
-        return column(class_logits(outputs), self._class)
+    def of_each(self, outputs: Tree, row: Sequence[Self]) -> Tensor:
+        return column(class_logits(outputs), [target._class for target in row])
 
 
 @dataclass(frozen=True)
 class Probability(_OneClass):
     """p_c, after the softmax, whose gradient contrasts the class with all others (sigmoid: one logit, or labels)."""
 
-    def __call__(self, outputs: Tree) -> Tensor:
-        return column(class_probabilities(outputs), self._class)
+    def of_each(self, outputs: Tree, row: Sequence[Self]) -> Tensor:
+        return column(class_probabilities(outputs), [target._class for target in row])
 
     def text(self, names: Names) -> str:
         return f"probability of {names(self._class)}"
@@ -78,9 +91,9 @@ class Probability(_OneClass):
 class Rest(_OneClass):
     """y_c + log p_c, the score ShapleyCAM is meant for (ReST; arXiv:2501.06261)."""
 
-    def __call__(self, outputs: Tree) -> Tensor:
-        log_p = log_probabilities(outputs)
-        return column(class_logits(outputs), self._class) + column(log_p, self._class)
+    def of_each(self, outputs: Tree, row: Sequence[Self]) -> Tensor:
+        classes = [target._class for target in row]
+        return column(class_logits(outputs), classes) + column(log_probabilities(outputs), classes)
 
     def text(self, names: Names) -> str:
         return f"{names(self._class)} (ReST)"
@@ -105,21 +118,33 @@ class Contrast(_OneClass):
     def __post_init__(self) -> None:
         at_least(1, count=self.count)
 
-    def __call__(self, outputs: Tree) -> Tensor:
+    def of_each(self, outputs: Tree, row: Sequence[Self]) -> Tensor:
         logits = class_logits(outputs)
-        y_c = column(logits, self._class)
-        references = [column(logits, d) for d in self._references]
+        y_c = column(logits, [target._class for target in row])
+        beside = list(zip(*(target._references for target in row), strict=True))
+        references = [column(logits, d) for d in beside]
         gamma = self.gamma if self.gamma is not None else {"mean": 0.6, "softmax": 1.0}[self.form]
         if self.form == "mean":
             return y_c - gamma * sum(references) / len(references)
         log_p = log_probabilities(outputs)
-        weights = torch.stack([column(log_p, d) for d in self._references], 1).softmax(1)  # p_d / sum p
+        weights = torch.stack([column(log_p, d) for d in beside], 1).softmax(1)  # p_d / sum p
         differences = y_c[:, None] - gamma * torch.stack(references, 1)
         return ((weights.detach() if self.detach else weights) * differences).sum(1)
 
-    def settle(self, outputs: Tree) -> Self:
-        own = super().settle(outputs)
-        return own if own.against is not None else replace(own, against=_closest(outputs, own._class, own.count))
+    def _but_for_its_class(self) -> Self:
+        """Nor for the classes it is contrasted with, as long as they are as many."""
+        return replace(super()._but_for_its_class(), against=None if self.against is None else (0,) * len(self.against))
+
+    @classmethod
+    def settle_each(cls, row: Sequence[Self], outputs: Tree) -> list[Self]:
+        own = super().settle_each(row, outputs)
+        if all(target.against is not None for target in own):
+            return own
+        nearest = _closest(outputs, [target._class for target in own], max(target.count for target in own))
+        return [
+            t if t.against is not None else replace(t, against=tuple(near[: t.count]))
+            for t, near in zip(own, nearest, strict=True)
+        ]
 
     def text(self, names: Names) -> str:
         return f"{names(self._class)} against {', '.join(names(d) for d in self._references)}"
@@ -131,84 +156,22 @@ class Contrast(_OneClass):
         return self.against
 
 
-@dataclass(frozen=True)
-class Negative(Reads):
-    """-y: the evidence against (the counterfactual map of Grad-CAM, arXiv:1610.02391, section 3.2)."""
-
-    of: ClassTarget
-
-    def __str__(self) -> str:
-        return self.text("class {}".format)
-
-    def __call__(self, outputs: Tree) -> Tensor:
-        return -self.of(given_to(self.of, outputs))
-
-    @property
-    def index(self) -> int | None:
-        return self.of.index
-
-    def settle(self, outputs: Tree) -> "Negative":
-        return Negative(self.of.settle(given_to(self.of, outputs)))
-
-    def text(self, names: Names) -> str:
-        return f"against {self.of.text(names)}"
+def _ranked(outputs: Tree, ranks: Sequence[int]) -> list[int]:
+    """The class that is each image's prediction number ranks[i], 0 the strongest."""
+    logits = class_logits(outputs).detach()
+    for rank in ranks:
+        if not 0 <= rank < logits.shape[1]:
+            raise BadValue(f"the model has no prediction #{rank + 1}", f"#1 to #{logits.shape[1]}")
+    if not any(ranks):
+        return logits.argmax(1).tolist()  # the first of equal ones, as in the order below
+    order = logits.argsort(dim=1, descending=True, stable=True)
+    at = torch.tensor(ranks, device=order.device)
+    return order.gather(1, at[:, None])[:, 0].tolist()
 
 
-@dataclass(frozen=True)
-class Opposite(Reads):
-    """-y of any settled target: what a map is compared with to tell what speaks against."""
-
-    of: Target
-
-    def __call__(self, outputs: Tree) -> Tensor:
-        return -self.of(given_to(self.of, outputs))
-
-    @property
-    def index(self) -> int | None:
-        """Of the class, where the target has one."""
-        found = getattr(self.of, "index", None)
-        return found if isinstance(found, int) else None
-
-
-@dataclass(frozen=True)
-class Sum(Reads):
-    """y_a + y_b + …: several classes explained as one."""
-
-    of: tuple[ClassTarget, ...]
-
-    def __str__(self) -> str:
-        return self.text("class {}".format)
-
-    def __call__(self, outputs: Tree) -> Tensor:
-        first, *others = (target(given_to(target, outputs)) for target in self.of)
-        return sum(others, first)
-
-    @property
-    def index(self) -> int | None:
-        """Of its class, where it is only one."""
-        return self.of[0].index if len(self.of) == 1 else None
-
-    def settle(self, outputs: Tree) -> "Sum":
-        return Sum(tuple(target.settle(given_to(target, outputs)) for target in self.of))
-
-    def text(self, names: Names) -> str:
-        return " + ".join(target.text(names) for target in self.of)
-
-
-def settle(target: Target, outputs: Tree) -> Target:
-    """The target with every open choice fixed, for the outputs of one image."""
-    return target.settle(given_to(target, outputs)) if isinstance(target, ClassTarget) else target
-
-
-def _ranked(outputs: Tree, rank: int) -> int:
-    logits = class_logits(outputs)[0]
-    if not 0 <= rank < len(logits):
-        raise BadValue(f"the model has no prediction #{rank + 1}", f"#1 to #{len(logits)}")
-    return int(logits.argsort(descending=True, stable=True)[rank])
-
-
-def _closest(outputs: Tree, index: int, count: int) -> tuple[int, ...]:
-    logits = class_logits(outputs)[0].detach()
-    distance = (logits - logits[index]).abs()
-    order = [int(i) for i in distance.argsort(stable=True) if int(i) != index]
-    return tuple(order[:count])
+def _closest(outputs: Tree, classes: Sequence[int], count: int) -> list[list[int]]:
+    """The other classes whose logits are nearest to that of each image's class, the nearest first."""
+    logits = class_logits(outputs).detach()
+    own = torch.tensor(classes, device=logits.device)[:, None]
+    distance = (logits - logits.gather(1, own)).abs().scatter(1, own, -1)
+    return distance.argsort(dim=1, stable=True)[:, 1 : 1 + count].tolist()

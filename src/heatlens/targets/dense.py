@@ -1,5 +1,6 @@
 """Targets for networks that answer place by place: a class over a region of a segmentation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, ClassVar, Literal, Self
@@ -7,13 +8,14 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..words.errors import BadValue, NotInPhoto
 from ..words.trees import Tree
 from .classes import Names, _OneClass
 from .meaning import Answer
-from .outputs import column, each_its_own, logits_of
+from .outputs import column, each_its_own, logits_of, one_by_one
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,15 +33,20 @@ class Mask:
             raise BadValue(f"a mask of shape {array.shape} with nothing in it", "(h, w) with at least one place in it")
         return cls(array.shape, np.packbits(array != 0).tobytes())
 
-    def tensor(self, size: tuple[int, ...], like: Tensor) -> Tensor:
-        """Ones and zeros of a size, beside `like`; the nearest place where the sizes differ."""
-        flat = np.unpackbits(np.frombuffer(self.bits, np.uint8), count=prod(self.size))
-        mask = torch.from_numpy(flat).reshape(1, 1, *self.size).to(like)
-        return (mask if self.size == size else F.interpolate(mask, size, mode="nearest-exact"))[0, 0]
+    @property
+    def array(self) -> NDArray[np.uint8]:
+        """Ones and zeros."""
+        return np.unpackbits(np.frombuffer(self.bits, np.uint8), count=prod(self.size)).reshape(self.size)
 
     def __repr__(self) -> str:
         count = sum(byte.bit_count() for byte in self.bits)
         return f"Mask({' x '.join(map(str, self.size))}, {count} in)"
+
+
+def _masks(masks: Sequence[Mask], size: tuple[int, ...], like: Tensor) -> Tensor:
+    """Ones and zeros (n, *size), beside `like`; the nearest place where the masks are of another size."""
+    found = torch.from_numpy(np.stack([mask.array for mask in masks]))[:, None].to(like)
+    return (found if masks[0].size == size else F.interpolate(found, size, mode="nearest-exact"))[:, 0]
 
 
 @dataclass(frozen=True)
@@ -64,14 +71,24 @@ class Region(_OneClass):
         if self.mask is not None and not isinstance(self.mask, Mask):
             object.__setattr__(self, "mask", Mask.of(self.mask))
 
-    def __call__(self, outputs: Tree) -> Tensor:
+    def of_each(self, outputs: Tree, row: Sequence[Self]) -> Tensor:
         places = Places.of(outputs)
-        if self.mask is None:
+        if any(target.mask is None for target in row):
             raise BadValue("a region whose places are not settled", "target.settle(outputs) first, or mask=…")
-        plane = column(places.probabilities if self.score == "probability" else places.logits, self._class)
-        mask: Tensor = self.mask.tensor(tuple(plane.shape[1:]), plane)
+        scores = places.probabilities if self.score == "probability" else places.logits
+        plane = column(scores, [target._class for target in row])
+        mask = _masks([target.mask for target in row], tuple(plane.shape[1:]), plane)
         total = (plane * mask).flatten(1).sum(1)
-        return total / mask.sum() if self.reduce == "mean" else total
+        return total / mask.flatten(1).sum(1) if self.reduce == "mean" else total
+
+    def _but_for_its_class(self) -> Self:
+        """Nor for its places, as long as they are of one size."""
+        return replace(super()._but_for_its_class(), mask=None if self.mask is None else Mask(self.mask.size, b""))
+
+    @classmethod
+    def settle_each(cls, row: Sequence[Self], outputs: Tree) -> list[Self]:
+        settled = all(target.index is not None and target.mask is not None for target in row)
+        return list(row) if settled else one_by_one(row, outputs)
 
     def settle(self, outputs: Tree) -> Self:
         if self.index is not None and self.mask is not None:

@@ -1,6 +1,6 @@
 """The target for detectors: one detection, found again in what the model says of other pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
@@ -12,6 +12,7 @@ from ..words.notation import ratio
 from ..words.trees import Tree
 from .classes import Names, _OneClass
 from .meaning import raw_of
+from .outputs import one_by_one
 
 _SIDES = ("left", "top", "right", "bottom")
 Found = Mapping[str, Tensor]
@@ -39,7 +40,17 @@ class Box(_OneClass):
         at_least(0, overlap=self.overlap)
 
     def __call__(self, outputs: Tree) -> Tensor:
-        return stack([self._in(found) for found in detections(outputs)])
+        return self.of_each(outputs, [self] * len(detections(outputs)))
+
+    def alike(self, other: Any) -> bool:
+        return isinstance(other, Box)
+
+    def of_each(self, outputs: Tree, row: Sequence[Self]) -> Tensor:
+        return stack([target._in(found) for target, found in zip(row, detections(outputs), strict=True)])
+
+    @classmethod
+    def settle_each(cls, row: Sequence[Self], outputs: Tree) -> list[Self]:
+        return one_by_one(row, outputs)
 
     def settle(self, outputs: Tree) -> Self:
         if self.index is not None and self.box is not None:

@@ -4,9 +4,10 @@ from typing import Any
 
 from ..words.errors import BadValue
 from ..words.trees import Tree
-from .classes import Logit, Negative, Sum
+from .classes import Logit
 from .dense import Region
 from .detections import Box, are_detections
+from .made_of_targets import Negative, Sum
 from .outputs import Reads, scores_in
 
 _PREDICTED = (

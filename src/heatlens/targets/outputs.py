@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..words.errors import BadValue
-from ..words.trees import Tree, map_tensors, taken
+from ..words.trees import Tree, map_tensors, rows, taken
 from .meaning import Answer, Meaning, picked, raw_of
 
 Target = Callable[[Any], Tensor]
@@ -16,6 +16,28 @@ Target = Callable[[Any], Tensor]
 
 class Reads:
     """A target of heatlens: it is given outputs with their meaning, where others get what the model returned."""
+
+    def __call__(self, outputs: Tree) -> Tensor:
+        """y (n,) where the images have this one target."""
+        return self.of_each(outputs, [self])
+
+    def alike(self, other: Any) -> bool:
+        """Whether `of_each` knows what both are worth, so that images with either are reckoned together."""
+        return False
+
+    def of_each(self, outputs: Tree, row: Sequence[Any]) -> Tensor:
+        """y (n,) of image i for row[i], targets that are like this one."""
+        raise NotImplementedError
+
+    @classmethod
+    def settle_each(cls, row: Sequence[Any], outputs: Tree) -> "list[Any]":
+        """Targets of this kind with every open choice fixed, row[i] for image i."""
+        return one_by_one(row, outputs)
+
+
+def one_by_one(row: Sequence[Any], outputs: Tree) -> list[Any]:
+    """Targets settled on the outputs of their own image, where nothing is shared."""
+    return [target.settle(rows(outputs, len(row), i, 1)) for i, target in enumerate(row)]
 
 
 def given_to(target: Any, outputs: Tree) -> Tree:
@@ -98,42 +120,60 @@ def log_probabilities(outputs: Tree) -> Tensor:
     return torch.nn.functional.logsigmoid(logits) if each_its_own(outputs) else logits.log_softmax(1)
 
 
-def column(scores: Tensor, index: int) -> Tensor:
-    """The score of one class, (n,)."""
+def column(scores: Tensor, of: int | Sequence[int]) -> Tensor:
+    """The score of one class, or of a class for each image: (n,), or (n, *space)."""
+    asked = (of,) if isinstance(of, int) else of
     classes = scores.shape[1]
-    if not 0 <= index < classes:
-        raise BadValue(
-            f"the model has no class {index}", f"an index from 0 to {classes - 1}", "all names: heatlens classes MODEL"
-        )
-    return scores[:, index]
+    for index in asked:
+        if not 0 <= index < classes:
+            raise BadValue(
+                f"the model has no class {index}",
+                f"an index from 0 to {classes - 1}",
+                "all names: heatlens classes MODEL",
+            )
+    if len(set(asked)) == 1:
+        return scores[:, asked[0]]
+    at = torch.tensor(asked, device=scores.device).reshape(-1, *[1] * (scores.ndim - 1))
+    return scores.gather(1, at.expand(-1, 1, *scores.shape[2:])).squeeze(1)
 
 
 def score_each(outputs: Tree, targets: Sequence[Target]) -> Tensor:
-    """y (n,), when image i is explained by targets[i]; equal targets are computed together."""
+    """y (n,), when image i is explained by targets[i]; equal targets, and those that are alike, at once."""
     groups: list[tuple[Target, list[int]]] = []
+    known: dict[int, list[int]] = {}
     for row, target in enumerate(targets):
-        rows = next((rows for known, rows in groups if known is target or known == target), None)
-        if rows is None:
-            groups.append((target, [row]))
-        else:
-            rows.append(row)
+        if id(target) not in known:
+            same = next((rows for first, rows in groups if _together(first, target)), None)
+            if same is None:
+                groups.append((target, same := []))
+            known[id(target)] = same
+        known[id(target)].append(row)
     if len(groups) == 1:
-        return _scalar_each(targets[0], outputs, len(targets))
-    parts = [_scalar_each(t, taken(outputs, len(targets), rows), len(rows)) for t, rows in groups]
-    order = torch.tensor([row for _, rows in groups for row in rows], device=parts[0].device)
+        return _scores(targets, outputs)
+    parts = [_scores([targets[i] for i in at], taken(outputs, len(targets), at)) for _, at in groups]
+    order = torch.tensor([row for _, at in groups for row in at], device=parts[0].device)
     return torch.cat(parts)[order.argsort()]
 
 
-def _scalar_each(target: Target, outputs: Tree, images: int) -> Tensor:
-    score = target(given_to(target, outputs))
+def _together(first: Target, other: Target) -> bool:
+    return first == other or (isinstance(first, Reads) and first.alike(other))
+
+
+def _scores(row: Sequence[Target], outputs: Tree) -> Tensor:
+    """Of targets that are equal or alike."""
+    first, images = row[0], len(row)
+    if isinstance(first, Reads) and any(other is not first and other != first for other in row):
+        score = first.of_each(outputs, row)
+    else:
+        score = first(given_to(first, outputs))
     if not isinstance(score, Tensor) or score.numel() != images:
         got = f"a tensor {tuple(score.shape)}" if isinstance(score, Tensor) else f"a {type(score).__name__}"
         raise BadValue(
-            f"the target {described(target)} returned {got} for {images} image{'s' * (images != 1)}",
+            f"the target {described(first)} returned {got} for {images} image{'s' * (images != 1)}",
             "one number per image (n,)",
             "for example target=lambda outputs: outputs[:, 3]",
         )
-    return score.reshape(images)
+    return score if score.ndim == 1 else score.reshape(images)
 
 
 def described(target: Target) -> str:

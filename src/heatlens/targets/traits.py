@@ -1,6 +1,7 @@
 """What is asked of any target: whether it stands at a place, and what it is worth as a probability."""
 
-from .classes import ClassTarget, Negative, Opposite, Probability, Sum
+from .classes import ClassTarget, Probability
+from .made_of_targets import Negative, Opposite, Sum
 from .outputs import Target
 
 

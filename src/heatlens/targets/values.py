@@ -1,7 +1,8 @@
 """Targets that name no class: a number that the model estimates, and the likeness of its embedding to another."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from torch import Tensor
 
@@ -15,8 +16,19 @@ from .outputs import Reads, column, named_tensor, numbers_of
 _EMBEDDINGS = ("image_embeds", "embeddings", "pooler_output")
 
 
+class _Fixed(Reads):
+    """Nothing about it is open."""
+
+    def settle(self, outputs: Tree) -> Self:
+        return self
+
+    @classmethod
+    def settle_each(cls, row: Sequence[Any], outputs: Tree) -> list[Any]:
+        return [target.settle(outputs) for target in row]
+
+
 @dataclass(frozen=True)
-class Value(Reads):
+class Value(_Fixed):
     """A number v that the model estimates: what raises it, what lowers it, or what keeps it near another number.
 
     y = v (up), -v (down), or -|v - near|.  Outputs (n,), (n, numbers), or a picture of numbers, whose mean is meant.
@@ -37,9 +49,6 @@ class Value(Reads):
             return -(value - self.near).abs()
         return value if self.toward == "up" else -value
 
-    def settle(self, outputs: Tree) -> Self:
-        return self
-
     def as_probability(self) -> Self:
         """There is none; methods that would score by it score by the number."""
         return self
@@ -53,7 +62,7 @@ class Value(Reads):
 
 
 @dataclass(frozen=True, repr=False)
-class Similarity(Reads):
+class Similarity(_Fixed):
     """The cosine between the image's embedding and a reference: of another photo, or of a text."""
 
     reference: tuple[float, ...] = ()
@@ -95,7 +104,7 @@ class Similarity(Reads):
 
 
 @dataclass(frozen=True)
-class Anything(Reads):
+class Anything(_Fixed):
     """Stands where nothing is asked: the first number of an image, since the sum of what is normalised is constant."""
 
     index: int | None = None
@@ -104,9 +113,6 @@ class Anything(Reads):
     def __call__(self, outputs: Tree) -> Tensor:
         pooled = named_tensor(outputs, "pooler_output")
         return (main_tensor(raw_of(outputs)) if pooled is None else pooled).flatten(1)[:, 0]
-
-    def settle(self, outputs: Tree) -> Self:
-        return self
 
     def text(self, names: Names) -> str:
         return str(self)

@@ -1,6 +1,6 @@
 """Outputs come as tensors, tuples, dicts or ModelOutputs; these few words read and rewrite them all."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -81,6 +81,13 @@ def rows(tree: Tree, batch: int, index: int, copies: int) -> Tree:
         return leaf[index : index + 1].expand(copies, *leaf.shape[1:])
 
     return tree_map(pick, tree, is_leaf=lambda part: one_each(part, batch))
+
+
+def rows_of_each(tree: Tree, batch: int, images: Sequence[int]) -> Tree:
+    """These images of a batch as a batch, without copying where they are all the same one."""
+    first = images[0]
+    same = all(image == first for image in images)
+    return rows(tree, batch, first, len(images)) if same else taken(tree, batch, list(images))
 
 
 def several_times(rows_of_one: Tensor, count: int, axis: int, rows: int) -> Tensor:

@@ -59,7 +59,7 @@ def test_the_chunk_size_does_not_change_a_map(method: str, monkeypatch: pytest.M
     model, images = Gap().eval().double(), torch.rand(2, 3, 12, 12, dtype=torch.float64)
     found = []
     for size in (1, 2, 3, 64):
-        monkeypatch.setattr("heatlens.engine.evidence.evidence.chunk_size", lambda *_, size=size: size)
+        monkeypatch.setattr("heatlens.engine.evidence.replays.chunk_size", lambda *_, size=size: size)
         found.append(heatlens.attribute(model, images, method=method, layers="body", target=1))
     for maps in found[1:]:
         torch.testing.assert_close(maps, found[0])

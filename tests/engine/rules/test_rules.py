@@ -387,13 +387,15 @@ def test_full_gradients_of_other_pictures() -> None:
     torch.testing.assert_close(torch.stack([t.flatten(1).sum(1) for t in terms]).sum(0), y)
 
 
-def test_scores_of_pictures() -> None:
+def test_scores_of_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chunk may hold pictures of both images."""
+    monkeypatch.setattr("heatlens.engine.evidence.scoring.picture_chunk", lambda images: 20)
     torch.manual_seed(0)
     model, images = Gap().eval(), torch.rand(2, 3, 8, 8)
     masks = torch.rand(50, 1, 8, 8)
     asked: list[int] = []
 
-    def pictures(i: int, k: Tensor) -> Tensor:
+    def pictures(i: Tensor, k: Tensor) -> Tensor:
         asked.append(len(k))
         return images[i] * masks[k]
 

@@ -107,7 +107,7 @@ def replacing(model: Any) -> None:
     with recorder.recording():
         outputs = model(IMAGES)
     tail = Tail(model, model.body, Inputs((IMAGES,)), outputs, recorder)
-    tail._full(model.body(IMAGES)[:1], 0, 1)
+    tail._full(model.body(IMAGES)[:1], [0])
 
 
 def ruling(model: Any) -> None:

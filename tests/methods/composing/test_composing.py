@@ -267,7 +267,7 @@ def test_the_channels_with_the_largest_range(top: float, kept: int) -> None:
         for k in chosen.tolist():
             U = F.interpolate(A[n : n + 1, k : k + 1], X.shape[2:], mode="bilinear")[0]
             H = (U - U.min()) / (U.max() - U.min())
-            p = evidence.score_under(lambda image, _, H=H: (X[image] * H)[None], 1, probability=True)[n, 0]
+            p = evidence.score_under(lambda image, _, H=H: X[image] * H, 1, probability=True)[n, 0]
             total += p * A[n, k]
         torch.testing.assert_close(found[n], total.clamp(min=0))
 

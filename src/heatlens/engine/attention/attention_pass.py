@@ -77,9 +77,12 @@ class AttendedPass:
     def _own(self, targets: Sequence[Target], *, mean: bool) -> list[Tensor]:
         tail, scores = self._tail(), list[Tensor]()
         with torch.enable_grad(), self._scene.precisely():
-            for image, target in enumerate(targets):
-                tokens = _of_image(self.blocks, image, len(self.images), mean)
-                scores.append(score_each(tail(tokens, image), [target] * len(tokens)))
+            n = len(targets)
+            for images in [list(range(n))] if tail.mixes else [[image] for image in range(n)]:
+                tokens = _of_images(self.blocks, images, n, mean)
+                each = [image for image in images for _ in self.blocks]
+                score = score_each(tail(tokens, each), [targets[image] for image in each])
+                scores.append(score.reshape(len(images), -1).sum(0))
             by_block = torch.stack(scores).sum(0).unbind()
         create = self._scene.options.differentiable
         flows = [
@@ -147,12 +150,13 @@ def _batch_first(block: Attended, batch: int) -> Tensor:
     return said.detach() if len(said) == batch else said.detach().transpose(0, 1)
 
 
-def _of_image(blocks: list[Attended], image: int, batch: int, mean: bool) -> Tensor:
-    """What every block said of one image, as a batch, or its mean token in every token's place."""
-    said = [block.said for block in blocks if block.said is not None]
-    axis = 0 if said[0].shape[0] == batch else 1  # or the sequence comes first
-    tokens = torch.cat([one.narrow(axis, image, 1) for one in said], axis)
-    return tokens.mean(1 - axis, keepdim=True).expand_as(tokens) if mean else tokens
+def _of_images(blocks: list[Attended], images: Sequence[int], batch: int, mean: bool) -> Tensor:
+    """What every block said of these images, image after image, or its mean token in every token's place."""
+    said = torch.stack([block.said for block in blocks if block.said is not None])
+    axis = 1 if said.shape[1] == batch else 2  # or the sequence comes first
+    chosen = said.narrow(axis, images[0], len(images))
+    tokens = chosen.transpose(0, 1).flatten(0, 1) if axis == 1 else chosen.permute(1, 2, 0, 3).flatten(1, 2)
+    return tokens.mean(2 - axis, keepdim=True).expand_as(tokens) if mean else tokens
 
 
 def run_attended(

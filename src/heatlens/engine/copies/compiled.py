@@ -1,21 +1,19 @@
 """The private copy compiled by `torch.compile`, once for a model, for those who ask thousands of pictures of it."""
 
 from dataclasses import dataclass
-from itertools import chain
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
 
-from ...words.trees import close, snapshot, version
+from ...words.trees import close, snapshot
 from ..forward.inputs import Inputs
-
-_Weights = tuple[tuple[int, int], ...]
+from .fast_copy import State, weights_state
 
 
 @dataclass(frozen=True)
 class _Kept:
-    weights: _Weights
+    weights: State
     """Where the weights lay and how often they had been written when the copy was made."""
     compiled: nn.Module
 
@@ -31,7 +29,7 @@ def compiled_copy(model: nn.Module, copy: nn.Module, inputs: Inputs) -> tuple[nn
     if copy is model:
         return copy, "the model cannot be copied, so it was not compiled"
     kept = _KEPT.get(model)
-    if kept is not None and kept.weights == _weights(model):
+    if kept is not None and kept.weights == weights_state(model):
         return kept.compiled, ""
     first = inputs.of(0, 2)
     expected = snapshot(first.run(copy))
@@ -43,9 +41,5 @@ def compiled_copy(model: nn.Module, copy: nn.Module, inputs: Inputs) -> tuple[nn
         return copy, f"the model could not be compiled: {reason}"
     if not same:
         return copy, "the compiled model says something else, so it was not used"
-    _KEPT[model] = _Kept(_weights(model), compiled)
+    _KEPT[model] = _Kept(weights_state(model), compiled)
     return compiled, ""
-
-
-def _weights(model: nn.Module) -> _Weights:
-    return tuple((t.data_ptr(), version(t)) for t in chain(model.parameters(), model.buffers()))

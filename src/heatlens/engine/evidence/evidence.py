@@ -5,23 +5,23 @@ from functools import cached_property, partial
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ...methods.shared.attention import Attention
-from ...targets import class_logits, logits_of, score_each, with_logits
+from ...targets import logits_of, score_each, with_logits
 from ...words.errors import LayoutUnclear
 from ...words.notation import Stack, over_space, resize
-from ...words.trees import Tree, several_times
-from ..attention.attention_pass import AttendedPass, Of, frozen
+from ..attention.attention_pass import AttendedPass, Of
 from ..attention.relevance import carried, multiplied
-from ..forward.batching import Progress, chunk_size, chunked, takes_one
-from ..passes.derivatives import check_reached, directional, gradients, precise
+from ..passes.derivatives import directional, expect_reached, gradients, precise
 from ..passes.scene import Layout, View
 from ..rules import rules
 from .from_images import guided, modified
 from .linear_head import linear_head
 from .patch_sampling import score_patches
-from .scoring import class_of, probabilities, score_pictures
+from .replays import Replays, relevant, rescaled
+from .scoring import Pictures, probabilities, score_pictures
 
 
 class Evidence:
@@ -37,6 +37,10 @@ class Evidence:
         return self._scene.layout(self._layer)
 
     @cached_property
+    def _replays(self) -> Replays:
+        return Replays(self._scene, self._layer, self._layout)
+
+    @cached_property
     def activations(self) -> Stack:
         said = self._scene.said[self._layer]
         return precise(self._layout.to_stack(said if self._scene.options.differentiable else said.detach()))
@@ -45,7 +49,7 @@ class Evidence:
     def gradients(self) -> Stack:
         raw = self._view.gradients[self._layer]
         gradients = self._layout.to_stack(raw)
-        check_reached(raw, gradients, self._layer, self._view.targets[0])
+        expect_reached(self._scene.doubts, raw, gradients, self._layer, self._view.targets[0])
         return precise(gradients)
 
     @property
@@ -81,9 +85,7 @@ class Evidence:
             layout = self._scene.read_layout(self._layer, said, shown)
             yield precise(layout.to_stack(said.detach())), precise(layout.to_stack(raw))
 
-    def score_under(
-        self, pictures: Callable[[int, Tensor], Tensor], count: int, probability: bool = False, patches: bool = False
-    ) -> Tensor:
+    def score_under(self, pictures: Pictures, count: int, probability: bool = False, patches: bool = False) -> Tensor:
         targets = probabilities(self._view.targets) if probability else self._view.targets
         if patches:
             return score_patches(self._scene, targets, pictures, count)
@@ -92,23 +94,24 @@ class Evidence:
     def score_with(self, vary: Callable[[Stack, Tensor], Stack], count: int, probability: bool = False) -> Tensor:
         targets = probabilities(self._view.targets) if probability else self._view.targets
 
-        def scores(image: int, variations: Tensor, count: int) -> Tensor:
-            outputs = self._replayed(image, variations, count)
-            return precise(score_each(outputs, [targets[image]] * count))
+        def scores(images: list[int], variations: Tensor) -> Tensor:
+            outputs = self._replays(images, variations)
+            return precise(score_each(outputs, [targets[image] for image in images]))
 
-        return torch.stack([torch.cat(list(self._varied(i, vary, count, scores))) for i in self._each_image()])
+        return torch.cat(list(self._replays.varied(vary, count, scores))).reshape(-1, count)
 
     def gradients_with(self, vary: Callable[[Stack, Tensor], Stack], count: int) -> Stack:
-        def summed_gradient(image: int, variations: Tensor, count: int) -> Tensor:
+        def summed_gradients(images: list[int], variations: Tensor) -> Tensor:
             with torch.enable_grad():
                 leaf = variations.detach().requires_grad_()
-                outputs = self._replayed(image, leaf.clone(), count)
-                score = score_each(outputs, [self._view.targets[image]] * count)
+                outputs = self._replays(images, leaf.clone())
+                score = score_each(outputs, [self._view.targets[image] for image in images])
             raw = self._view.differentiate(score, {self._layer: leaf}, create_graph=False)[self._layer]
-            return precise(self._layout.to_stack(raw)).sum(0)
+            each = precise(self._layout.to_stack(raw))
+            of_image = F.one_hot(torch.tensor(images), self._scene.inputs.batch).to(each)
+            return (of_image.T @ each.flatten(1)).reshape(-1, *each.shape[1:])
 
-        sums = [torch.stack(list(self._varied(i, vary, count, summed_gradient))).sum(0) for i in self._each_image()]
-        return torch.stack(sums) / count
+        return torch.stack(list(self._replays.varied(vary, count, summed_gradients))).sum(0) / count
 
     def curvature(self, direction: Stack) -> Stack:
         said = self._scene.said[self._layer]
@@ -144,73 +147,11 @@ class Evidence:
                 return self._attention_relevance(**how)
             case "attn_lrp" | "cp_lrp" | "libra":
                 return modified(self._scene, self._view.targets, partial(rules.modified, what, **how))
-        passes = {"rescale": self._rescaled, "relevance": self._relevant}
-        return torch.cat([precise(self._layout.to_stack(passes[what](i))) for i in self._each_image()])
+        work = {"rescale": rescaled, "relevance": relevant}[what]
+        each = [work(self._replays, self._view.targets, images) for images in self._replays.together()]
+        return torch.cat([precise(self._layout.to_stack(said)) for said in each])
 
     def _attention_relevance(self, rule: Literal["attn_lrp", "paper"], gamma: float) -> list[Tensor]:
         if rule == "paper":
             return carried(self._scene, self._view.targets, rules.transformer)
         return multiplied(self._scene, self._view.targets, partial(rules.modified, rule, gamma, gamma))
-
-    def _rescaled(self, image: int) -> Tensor:
-        """Contributions of the layer's places, beside a layer that says nothing but what its prefix tokens say."""
-        said = self._said(image)
-        silent = self._layout.from_stack(torch.zeros_like(self._layout.to_stack(said)), said)
-        with torch.enable_grad(), rules.rescaled():
-            leaf = torch.cat([said, silent], self._rows[0]).requires_grad_()
-            score = score_each(self._replayed(image, leaf * 1, 2), [self._view.targets[image]] * 2)[:1]
-        (multipliers,) = gradients([leaf], score)
-        axis, rows = self._rows
-        first = None if multipliers is None else multipliers.narrow(axis, 0, rows)
-        return torch.zeros_like(said) if first is None else first * (said - silent)
-
-    def _relevant(self, image: int) -> Tensor:
-        said = self._said(image)
-        with torch.enable_grad(), frozen(self._scene.model):
-            leaf = said.clone().requires_grad_()
-            with rules.relevant():
-                logits = class_logits(self._replayed(image, leaf * 1, 1))
-            start = torch.full_like(logits, -1 / logits.shape[1])
-            start[:, class_of(self._view.targets[image])] = 1
-            (flow,) = gradients([leaf], (logits * start).sum(1))
-        return torch.zeros_like(said) if flow is None else flow
-
-    def _progress(self, image: int, count: int) -> Progress | None:
-        report, images = self._scene.options.progress, self._scene.inputs.batch
-        return None if report is None else lambda done, _: report(image * count + done, images * count)
-
-    def _each_image(self) -> range:
-        return range(self._scene.inputs.batch)
-
-    @property
-    def _rows(self) -> tuple[int, int]:
-        """The axis of the layer's output that holds the images, and how many of its rows belong to one."""
-        return getattr(self._layout, "batch_axis", 0), getattr(self._layout, "rows", 1)
-
-    def _said(self, image: int) -> Tensor:
-        """What the layer said of one image."""
-        axis, rows = self._rows
-        return self._scene.said[self._layer].detach().narrow(axis, image * rows, rows)
-
-    def _replayed(self, image: int, variations: Tensor, count: int) -> Tree:
-        with self._scene.precisely():
-            return self._scene.tail(self._layer)(variations, image, count)
-
-    def _varied(
-        self,
-        image: int,
-        vary: Callable[[Stack, Tensor], Stack],
-        count: int,
-        work: Callable[[int, Tensor, int], Tensor],
-    ) -> Iterator[Tensor]:
-        """work(image, its variations as the layer would say them, how many), chunk by chunk."""
-        said = self._said(image)
-        stack = self._layout.to_stack(said)
-
-        def one_chunk(start: int, stop: int) -> Tensor:
-            varied = vary(stack, torch.arange(start, stop, device=stack.device))
-            around = several_times(said, stop - start, *self._rows)
-            return work(image, self._layout.from_stack(varied, around), stop - start)
-
-        size = 1 if takes_one(self._scene.model) else chunk_size(said.numel() * said.element_size(), said.device)
-        return chunked(one_chunk, count, size, self._progress(image, count))

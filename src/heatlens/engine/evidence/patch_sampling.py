@@ -15,40 +15,30 @@ from ..forward.batching import chunked, out_of_memory, picture_chunk
 from ..passes.derivatives import precise
 from ..passes.scene import Layout, Scene
 
-Chosen = Callable[[int, Tensor], Tensor]
-"""chosen(i, k) -> (m, kept): which places of image i the variations k are shown."""
+Chosen = Callable[[Tensor, Tensor], Tensor]
+"""chosen(i, k) -> (m, kept): which places of image i[j] the variation k[j] is shown."""
 
 
 def score_patches(scene: Scene, targets: Sequence[Target], chosen: Chosen, count: int) -> Tensor:
     """y (n, count) of the chosen patches alone."""
-    seen, model, images = scene.once(AttendedPass), scene.swift, scene.inputs.batch
+    seen, model, device = scene.once(AttendedPass), scene.swift, scene.images.device
     names = {module: name for name, module in scene.model.named_modules()}
     first = model.get_submodule(names[seen.first])
-    size = picture_chunk(scene.images)
 
-    def scores(image: int) -> Callable[[int, int], Tensor]:
-        def score(start: int, stop: int) -> Tensor:
-            patches = chosen(image, torch.arange(start, stop, device=scene.images.device))
-            inputs = scene.inputs.of(image, len(patches))
-            with torch.inference_mode(), scene.precisely(), _given(first, patches, seen.layout):
-                try:
-                    outputs = inputs.run(model)
-                except RuntimeError as error:  # positions that are added to the attention itself need every token
-                    raise _all_or_none(model, error) from error
-                return precise(score_each(outputs, [targets[image]] * len(patches)))
+    def score(start: int, stop: int) -> Tensor:
+        at = torch.arange(start, stop, device=device)
+        images = [place // count for place in range(start, stop)]
+        patches = chosen(at // count, at % count)
+        inputs = scene.inputs.of_each(images)
+        with torch.inference_mode(), scene.precisely(), _given(first, patches, seen.layout):
+            try:
+                outputs = inputs.run(model)
+            except RuntimeError as error:  # positions that are added to the attention itself need every token
+                raise _all_or_none(model, error) from error
+            return precise(score_each(outputs, [targets[image] for image in images]))
 
-        return score
-
-    report = scene.options.progress
-    parts = [
-        torch.cat(list(chunked(scores(i), count, size, report and _share(report, i, count, images))))
-        for i in range(images)
-    ]
-    return torch.stack(parts)
-
-
-def _share(report: Callable[[int, int], None], image: int, count: int, images: int) -> Callable[[int, int], None]:
-    return lambda done, _: report(image * count + done, images * count)
+    size, total = picture_chunk(scene.images), scene.inputs.batch * count
+    return torch.cat(list(chunked(score, total, size, scene.options.progress))).reshape(-1, count)
 
 
 def _all_or_none(model: nn.Module, error: RuntimeError) -> Exception:

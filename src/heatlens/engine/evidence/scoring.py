@@ -11,7 +11,8 @@ from ..forward.batching import Progress, chunked, picture_chunk, takes_one
 from ..passes.derivatives import precise
 from ..passes.scene import Scene
 
-Pictures = Callable[[int, Tensor], Tensor]
+Pictures = Callable[[Tensor, Tensor], Tensor]
+"""pictures(i, k) -> (m, channels, *size): of image i[j] the variation k[j]."""
 
 
 def class_of(target: Target) -> int:
@@ -29,27 +30,19 @@ def probabilities(targets: Sequence[Target]) -> list[Target]:
 def score_pictures(
     scene: Scene, targets: Sequence[Target], pictures: Pictures, count: int, progress: Progress | None = None
 ) -> Tensor:
-    """y (n, count): what the pictures(i, k) `(m, channels, *size)` of each image are worth to its target."""
-    images = scene.inputs.batch
+    """y (n, count): what the pictures(i, k) `(m, channels, *size)` of each image are worth to its target.
 
-    def share(image: int) -> Progress | None:
-        return None if progress is None else lambda done, _: progress(image * count + done, images * count)
-
-    return torch.stack([_scored(scene, i, targets[i], pictures, count, share(i)) for i in range(images)])
-
-
-def _scored(
-    scene: Scene, image: int, target: Target, pictures: Pictures, count: int, progress: Progress | None
-) -> Tensor:
-    """Scores (count,) of pictures made from one image, chunk by chunk, by the swift copy of the network."""
-    watched = torch.is_grad_enabled()
-    model = scene.swift
+    Chunk by chunk, by the swift copy of the network; one chunk may hold pictures of several images.
+    """
+    watched, model, device = torch.is_grad_enabled(), scene.swift, scene.images.device
 
     def score(start: int, stop: int) -> Tensor:
+        at = torch.arange(start, stop, device=device)
+        images = [place // count for place in range(start, stop)]
         with torch.inference_mode(not watched), scene.precisely():
-            made = pictures(image, torch.arange(start, stop, device=scene.images.device))
-            inputs = scene.inputs.of(image, stop - start).showing(made.to(scene.images.dtype))
-            return precise(score_each(inputs.run(model), [target] * (stop - start)))
+            made = pictures(at // count, at % count)
+            inputs = scene.inputs.of_each(images).showing(made.to(scene.images.dtype))
+            return precise(score_each(inputs.run(model), [targets[image] for image in images]))
 
-    size = 1 if takes_one(scene.model) else picture_chunk(scene.images)
-    return torch.cat(list(chunked(score, count, size, progress)))
+    size, total = 1 if takes_one(scene.model) else picture_chunk(scene.images), scene.inputs.batch * count
+    return torch.cat(list(chunked(score, total, size, progress))).reshape(-1, count)

@@ -15,7 +15,12 @@ T = TypeVar("T")
 Progress = Callable[[int, int], None]
 """progress(done, total)."""
 
+_PICTURE = 3 * 224 * 224
+"""Numbers in an ordinary picture."""
+_MOST = 1024
+"""Pictures at once, however small they are."""
 _BUDGET = {"cpu": 256 << 20, "cuda": 2 << 30}
+
 
 _ALONE: "WeakSet[nn.Module]" = WeakSet()
 
@@ -37,7 +42,14 @@ def chunk_size(bytes_each: int, device: torch.device) -> int:
 
 def picture_chunk(images: Tensor) -> int:
     """How many whole pictures are scored at once: on a CPU few, whose buffers the allocator keeps between chunks."""
-    return 8 if images.device.type == "cpu" else 128
+    few = 8 if images.device.type == "cpu" else 128
+    return min(max(few, few * _PICTURE // max(1, images[0].numel())), _MOST)
+
+
+def pass_chunk(images: Tensor) -> int:
+    """How many of an average's views go through one pass that keeps its graph: what it holds grows with its pixels."""
+    pictures = 4 if images.device.type == "cpu" else 128
+    return max(1, pictures * _PICTURE // max(1, images[0].numel()))
 
 
 def chunked(

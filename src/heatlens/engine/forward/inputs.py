@@ -1,5 +1,6 @@
 """What a model is called with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -7,7 +8,7 @@ from torch import Tensor, nn
 
 from ...targets.meaning import Meaning, read
 from ...words.errors import BadValue
-from ...words.trees import Tree, main_tensor, rows, taken, tensors, with_tensor
+from ...words.trees import Tree, main_tensor, rows, rows_of_each, taken, tensors, with_tensor
 from ..state.in_place import WrittenOver, is_about_writing, keeping
 from .batching import out_of_memory
 
@@ -50,6 +51,11 @@ class Inputs:
     def of(self, index: int, copies: int) -> "Inputs":
         """Image `index`, `copies` times."""
         args, kwargs = rows((self.args, self.kwargs), self.batch, index, copies)
+        return replace(self, args=args, kwargs=kwargs)
+
+    def of_each(self, images: Sequence[int]) -> "Inputs":
+        """These images, in this order, each as often as it is named."""
+        args, kwargs = rows_of_each((self.args, self.kwargs), self.batch, images)
         return replace(self, args=args, kwargs=kwargs)
 
     def part(self, start: int, stop: int) -> "Inputs":

@@ -22,6 +22,8 @@ _REARRANGING = (
     "TBackward", "Permute", "Expand",
 )  # fmt: skip
 """Nodes of the graph that leave numbers what they are."""
+_LINEAR = ("Addmm", "Mm", "Convolution", "Linear")
+"""Nodes that return numbers of any sign and sum, so no probabilities."""
 _SIGMOIDS = frozenset({torch.ops.aten.sigmoid.default, torch.ops.aten.sigmoid_.default})
 
 
@@ -47,6 +49,8 @@ def understood(model: nn.Module, inputs: Inputs, outputs: Tree) -> tuple[Meaning
 
 
 def _scores(model: nn.Module, inputs: Inputs, numbers: Tensor) -> Scores:
+    if (node := _last_node(numbers)) is not None and node.name().startswith(_LINEAR):
+        return "logits"  # which nobody has to look at
     x = numbers.detach().float()
     if not bool((x >= 0).all()):
         return "logits"
@@ -58,14 +62,20 @@ def _scores(model: nn.Module, inputs: Inputs, numbers: Tensor) -> Scores:
 
 def _behind_a_sigmoid(model: nn.Module, inputs: Inputs, numbers: Tensor) -> bool:
     """Whether a sigmoid returned the scores: by their graph, or by a pass in which every sigmoid is watched."""
-    node = numbers.grad_fn
-    while node is not None and node.name().startswith(_REARRANGING):
-        node = node.next_functions[0][0]
+    node = _last_node(numbers)
     if node is not None or isinstance(model, Shell):
         return node is not None and node.name().startswith("Sigmoid")
     with torch.no_grad(), _Watching() as watching:
         again = picked(raw_of(inputs.of(0, 1).run(model)), inputs.meaning)
     return any(_is(said, again) for said in watching.said)
+
+
+def _last_node(numbers: Tensor) -> Any:
+    """The last operation that made the numbers; None where no graph tells."""
+    node = numbers.grad_fn
+    while node is not None and node.name().startswith(_REARRANGING):
+        node = node.next_functions[0][0]
+    return node
 
 
 def _is(said: Tensor, numbers: Tensor) -> bool:

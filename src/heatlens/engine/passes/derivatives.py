@@ -6,6 +6,7 @@ from torch import Tensor
 from ...targets import Target, described
 from ...words.errors import ScoreIndifferent
 from ...words.notation import Stack
+from ..forward.finite import Doubts
 from ..state.in_place import WrittenOver, is_about_writing
 
 _SCALES = (2.0**10, 1.0, 2.0**-10)
@@ -51,10 +52,14 @@ def precise(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
-def check_reached(raw: Tensor, gradients: Stack, layer: str, target: Target) -> None:
+def expect_reached(doubts: Doubts, raw: Tensor, gradients: Stack, layer: str, target: Target) -> None:
     """A stack of exact zeros where the raw gradient is not: only the prefix tokens reach the score."""
-    if raw.numel() > gradients.numel() and not bool(gradients.any()) and bool(raw.any()):
-        raise ScoreIndifferent(
-            f"the score of {described(target)} does not depend on the patches of layer {layer!r}: "
-            "there only the class token reaches the output"
+    if raw.numel() > gradients.numel():
+        doubts.expect(
+            gradients.any() | ~raw.any(),
+            lambda: ScoreIndifferent(
+                f"the score of {described(target)} does not depend on the patches of layer {layer!r}: "
+                "there only the class token reaches the output"
+            ),
+            layer,
         )

@@ -16,7 +16,7 @@ from ...words.trees import Tree, tensors
 from ..copies.compiled import compiled_copy
 from ..copies.fast_copy import swift_copy
 from ..forward.capture import Captured, calls_meant, capture, find_layers
-from ..forward.finite import check_finite
+from ..forward.finite import Doubts, expect_finite
 from ..forward.inputs import Inputs
 from ..forward.output_meaning import understood
 from ..replay.behind_layer import Tail
@@ -56,13 +56,17 @@ class Scene:
         read_layout: ReadLayout,
         baseline: Tensor,
         options: Options | None = None,
+        doubts: Doubts | None = None,
     ) -> None:
+        """doubts: what is to be looked at later, by whoever gives them; None: at once."""
         self.model, self.read_layout, self.baseline = model, read_layout, baseline
         self.options = options or Options()
         self.modules, self.calls_meant = find_layers(model, layers), calls_meant(model, layers)
         self.notes: list[str] = []
-        self._shown = inputs
+        self._shown, self.doubts = inputs, doubts or Doubts()
         self._returned, self.said, self.recorders = self._look(inputs, self.options.graph, self.options.tails)
+        if doubts is None:
+            self.doubts.settle()
 
     @property
     def images(self) -> Tensor:
@@ -147,7 +151,7 @@ class Scene:
             # somewhere the model itself switched gradients off and on again: differentiate from the start
             outputs, said, recorders = self._pass(inputs, graph, tails, everywhere=True)
         said.check(self.model, self.modules, self.calls_meant)
-        check_finite(self.model, outputs)
+        expect_finite(self.doubts, self.model, outputs)
         return outputs, said, recorders
 
     def _pass(self, inputs: Inputs, graph: bool, tails: frozenset[str], everywhere: bool) -> _Seen:

@@ -1,12 +1,14 @@
 """What follows one layer, for variations of what the layer says."""
 
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...words.errors import LayerNotReached
-from ...words.trees import Tree, close, rows, taken, with_main_tensor
+from ...words.trees import Tree, close, map_tensors, rows, rows_of_each, taken, with_main_tensor
 from ..forward.batching import out_of_memory, takes_one
 from ..forward.inputs import Inputs
 from .replay import Recorder, Replay
@@ -39,20 +41,39 @@ class Tail:
         self._recorded: tuple[int, int, Replay] | None = None
         self.way = self._cheapest_way()
 
-    def __call__(self, activations: Tensor, image: int, count: int | None = None) -> Tree:
-        """Outputs for `count` variations of the layer's output on one image, by default as many as there are rows."""
+    def __call__(self, activations: Tensor, image: int | Sequence[int], count: int | None = None) -> Tree:
+        """Outputs for `count` variations of the layer's output on one image, by default as many as there are rows.
+
+        image: or the image of every row, where the tail `mixes`.
+        """
         count = len(activations) if count is None else count
+        images = [image] * count if isinstance(image, int) else list(image)
         try:
             if self.way == "expanded":
-                return self._expanded(image, count)(activations)
+                return self._expanded(images)(activations)
             if self.way == "recorded":
-                return self._at_recorded_size(activations, image, count)
+                return self._at_recorded_size(activations, images[0], count)
         except LayerNotReached:
             self.way = "full"
         except RuntimeError:
             self._recorded = None  # where memory ran out, fewer are asked next: no padding to what did not fit
             raise
-        return self._full(activations, image, count)
+        return self._full(activations, images)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether rows of several images go through it together, at hardly more than those of one cost."""
+        return self._read is not None
+
+    @cached_property
+    def _read(self) -> int | None:
+        """How many of the calls before the layer's are read behind it; None: many, or nobody knows.
+
+        With nothing but NaN in the place of the others the outputs are the same.
+        """
+        if self.way != "expanded" or self._inputs.batch == 1:
+            return None
+        return next((n for n in (0, 1) if self._exact(self._expanded([0] * self._tried, n))), None)
 
     def _cheapest_way(self) -> str:
         try:
@@ -67,7 +88,7 @@ class Tail:
             return "full"
 
     def _proven_way(self) -> str:
-        if self._recorder.call == self._call and self._exact(self._expanded(0, self._tried)):
+        if self._recorder.call == self._call and self._exact(self._expanded([0] * self._tried)):
             return "expanded"
         try:
             if self._exact(self._recording(0, self._tried)):
@@ -81,20 +102,23 @@ class Tail:
         expected = rows(self._outputs, self._inputs.batch, 0, self._tried)
         try:
             return close(replay(replay.unchanged.clone()), expected)
-        except (RuntimeError, TypeError, ValueError, IndexError, LayerNotReached) as error:
+        except Exception as error:  # whatever a model of the day does not like about another batch, or about NaN
             if out_of_memory(error):
                 raise
             return False
 
-    def _expanded(self, image: int, copies: int) -> Replay:
-        inputs = self._inputs.of(image, copies)
-        batch = self._inputs.batch
-        return Replay(
-            self._model,
-            self._recorder.memories,
-            lambda: inputs.run(self._model),
-            lambda output: rows(output, batch, image, copies),
-        )
+    def _expanded(self, images: Sequence[int], read: int | None = None) -> Replay:
+        """read: so many calls before the layer's as they are, NaN in the place of the others; None: all."""
+        inputs, batch = self._inputs.of_each(images), self._inputs.batch
+        if any(image != images[0] for image in images):
+            read = self._read
+
+        def adapt(output: Tree, before: int) -> Tree:
+            if read is not None and before > read:
+                return _blank(output, batch, len(images))
+            return rows_of_each(output, batch, images)
+
+        return Replay(self._model, self._recorder.memories, lambda: inputs.run(self._model), adapt)
 
     def _recording(self, image: int, copies: int) -> Replay:
         if self._recorded is None or self._recorded[:2] != (image, copies):
@@ -103,7 +127,7 @@ class Tail:
                 inputs.run(self._model)
             if recorder.calls <= self._call:
                 raise LayerNotReached("the model took another path than in the pass it was recorded in")
-            replay = Replay(self._model, recorder.memories, lambda: inputs.run(self._model), lambda output: output)
+            replay = Replay(self._model, recorder.memories, lambda: inputs.run(self._model), lambda output, _: output)
             self._recorded = (image, copies, replay)
         return self._recorded[2]
 
@@ -117,7 +141,7 @@ class Tail:
         outputs = self._recording(image, size)(activations)
         return outputs if count == size else taken(outputs, size, list(range(count)))
 
-    def _full(self, activations: Tensor, image: int, count: int) -> Tree:
+    def _full(self, activations: Tensor, images: Sequence[int]) -> Tree:
         calls = 0
 
         def replace(module: nn.Module, args: Any, output: Tree) -> Tree:
@@ -127,6 +151,14 @@ class Tail:
 
         handle = self._layer.register_forward_hook(replace)
         try:
-            return self._inputs.of(image, count).run(self._model)
+            return self._inputs.of_each(images).run(self._model)
         finally:
             handle.remove()
+
+
+def _blank(tree: Tree, batch: int, copies: int) -> Tree:
+    """NaN in the shape of what `rows` gives; whole numbers as the first image has them."""
+    return map_tensors(
+        lambda x: x.new_full((1,), torch.nan).expand(x.shape) if x.is_floating_point() else x,
+        rows(tree, batch, 0, copies),
+    )

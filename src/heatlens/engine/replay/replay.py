@@ -92,14 +92,15 @@ class Replay:
     """outputs = replay(activations), through the tail behind one layer, for variations of one image of a batch."""
 
     def __init__(
-        self, model: nn.Module, memories: Sequence[Memory], run: Callable[[], Tree], adapt: Callable[[Tree], Tree]
+        self, model: nn.Module, memories: Sequence[Memory], run: Callable[[], Tree], adapt: Callable[[Tree, int], Tree]
     ) -> None:
+        """adapt(what is remembered, how many calls before the layer's) -> the same at the size of the variations."""
         self._model, self._memories, self._run, self._adapt = model, memories, run, adapt
 
     @property
     def unchanged(self) -> Tensor:
         """What the layer said, as a batch of variations."""
-        return main_tensor(self._adapt(self._memories[-1].output))
+        return main_tensor(self._adapt(self._memories[-1].output, 0))
 
     def __call__(self, activations: Tensor) -> Tree:
         position = 0
@@ -112,8 +113,11 @@ class Replay:
                     return forward(*args, **kwargs)
                 memory = self._memories[position]
                 position += 1
-                output = self._adapt(memory.output)
-                if position == len(self._memories):
+                before = len(self._memories) - position
+                if before == 0 and isinstance(memory.output, Tensor) and not memory.output.is_quantized:
+                    return activations
+                output = self._adapt(memory.output, before)
+                if before == 0:
                     return with_main_tensor(output, activations)
                 if memory.watched:
                     output = map_tensors(torch.clone, output)

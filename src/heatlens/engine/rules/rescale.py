@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...words.notation import ratio
+from ...words.notation import extremes, ratio
 from ...words.trees import map_tensors
 from ..passes.derivatives import precise
 from .operations import ELEMENTWISE, Operation, spelt
@@ -31,7 +31,7 @@ class _Rescaled(torch.autograd.Function):
             out = function(leaf)
             (slope,) = torch.autograd.grad(out.sum(), leaf)
         step, rise = _difference(leaf.detach()), _difference(out.detach())
-        near = step.abs() <= _CLOSE * step.abs().max()
+        near = step.abs() <= _CLOSE * extremes(step.abs())[1]
         multiplier = torch.where(near, slope[: len(step)], rise / step.masked_fill(near, 1))
         ctx.save_for_backward(torch.cat([multiplier, multiplier]).to(x.dtype))
         return out.detach().to(x.dtype)

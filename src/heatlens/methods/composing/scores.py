@@ -18,7 +18,8 @@ def ablated(e: Evidence, labels: Tensor, groups: int) -> Tensor:
     A = e["activations"]
 
     def without(stack: Stack, gone: Tensor) -> Stack:
-        image = (stack.to(A) == A).flatten(1).all(1).nonzero()[0]  # groups are found image by image
+        same = torch.stack([(stack.to(A) == one).flatten(1).all(1) for one in A], 1)
+        image = same.int().argmax(1)  # groups are found image by image
         return stack.masked_fill(over_space(gone.to(labels)[:, None] == labels[image], stack), 0)
 
     y = e["score_with"](without, groups + 1)  # no channel belongs to the last group
@@ -43,8 +44,8 @@ def masked(
         y = gains(M, e["images"], gaussian_blur(e["images"], 307, 51.0), e["enlarge"], e["score_under"], scoring)
         return M, softmax_over(y, varying(M)) if channel_softmax else unit_length(y)
 
-    def shown(image: int, k: Tensor) -> Tensor:
-        found: Tensor = e["images"][image] * masks(M[image : image + 1, k], e["enlarge"])
+    def shown(i: Tensor, k: Tensor) -> Tensor:
+        found: Tensor = e["images"][i] * masks(M, i, k, e["enlarge"])
         return found
 
     y = e["score_under"](shown, M.shape[1], probability=scoring == "probability")

@@ -24,7 +24,8 @@ def cluster(x: Stack, how: Clustering, *, groups: int = 0, seed: int = 0, cosine
     rows = x.detach().flatten(2).double()
     if cosine:
         rows = ratio(rows, rows.norm(dim=2, keepdim=True))
-    return torch.stack([torch.as_tensor(_labels(one.cpu().numpy(), how, groups, seed)) for one in rows]).to(x.device)
+    numpy = require("numpy")
+    return torch.from_numpy(numpy.stack([_labels(one, how, groups, seed) for one in rows.cpu().numpy()])).to(x.device)
 
 
 def grouped(x: Stack, labels: Tensor, *, mean: bool = True) -> Stack:

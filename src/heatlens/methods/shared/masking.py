@@ -12,8 +12,8 @@ Scoring = Literal["probability", "logit"]
 """What a changed picture is worth: the softmax probability of the target's class, or the target's own score."""
 Enlarge = Callable[[Stack], Stack]
 """U: a stack at the size of the images."""
-Pictures = Callable[[int, Tensor], Tensor]
-"""pictures(i, k) -> (m, channels, *size): the variations k `(m,)` of image i; or (m, kept), the places shown."""
+Pictures = Callable[[Tensor, Tensor], Tensor]
+"""pictures(i, k) -> (m, channels, *size): of image i[j] the variation k[j]; or (m, kept), the places shown."""
 
 
 class ScoreUnder(Protocol):
@@ -23,14 +23,25 @@ class ScoreUnder(Protocol):
 
 
 class ScoreWith(Protocol):
-    """What each image is worth with the layer's output replaced: (n, count), y at vary(A_i, k) for the variations k."""
+    """What each image is worth with the layer's output replaced: (n, count), y at vary(A, k).
+
+    A: (m, c, *space), the activations of one image or of several; k `(m,)`: the variation that is asked of each.
+    """
 
     def __call__(self, vary: Callable[[Stack, Tensor], Stack], count: int, probability: bool = False) -> Tensor: ...
 
 
-def masks(stack: Stack, enlarge: Enlarge) -> Tensor:
-    """H = MM(U(A)) of one image's channels `(1, m, *space)`: (m, 1, *size)."""
-    return unit_range(enlarge(stack)).transpose(0, 1)
+def masks(stack: Stack, images: Tensor, channels: Tensor, enlarge: Enlarge) -> Tensor:
+    """H = MM(U(A)) of one channel each of these images: (m, 1, *size)."""
+    return unit_range(enlarge(stack[images, channels][:, None]))
+
+
+def made_once(k: Tensor, make: Callable[[int], Tensor]) -> Tensor:
+    """make(k[j]) for every j, stacked; for numbers that are there several times, once."""
+    numbers: list[int] = k.tolist()
+    known = {number: place for place, number in enumerate(dict.fromkeys(numbers))}
+    made = torch.stack([make(number) for number in known])
+    return made[torch.tensor([known[number] for number in numbers], device=made.device)]
 
 
 def varying(x: Stack) -> Tensor:
@@ -63,9 +74,9 @@ def gains(
     """y(X * H_k + X_b * (1 - H_k)) - y(X_b) for every channel: (n, m)."""
     nothing = torch.cat([stack, torch.zeros_like(stack[:, :1])], 1)
 
-    def blended(image: int, k: Tensor) -> Tensor:
-        H = masks(nothing[image : image + 1, k], enlarge)
-        return images[image] * H + background[image] * (1 - H)
+    def blended(i: Tensor, k: Tensor) -> Tensor:
+        H = masks(nothing, i, k, enlarge)
+        return images[i] * H + background[i] * (1 - H)
 
     y = score_under(blended, nothing.shape[1], probability=scoring == "probability")
     return (y[:, :-1] - y[:, -1:]).masked_fill(~varying(stack), 0)

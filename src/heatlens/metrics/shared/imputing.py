@@ -36,8 +36,8 @@ def after_removal(
     generator = torch.Generator().manual_seed(seed)
     draw = torch.randn(len(percents), *images.shape[1:], generator=generator, dtype=torch.float32)
 
-    def without(image: int, k: Tensor) -> Tensor:
-        return torch.stack([one(image, int(i)) for i in k])
+    def without(i: Tensor, k: Tensor) -> Tensor:
+        return torch.stack([one(*asked) for asked in torch.stack([i, k.to(i)], 1).tolist()])
 
     def one(image: int, k: int) -> Tensor:
         missing = rank[image] < min(round(places * percents[k] / 100), places - 1)

@@ -1,5 +1,6 @@
 """The explanation map's picture X * L, and what the model says of it beside the whole picture."""
 
+import torch
 from torch import Tensor
 
 from ...methods.shared.masking import Scoring
@@ -12,10 +13,10 @@ def beside_masked(
 ) -> tuple[Tensor, Tensor]:
     """Y of X and O of X * L, (n,) each, in one call, so that X * 1 is worth exactly what X is."""
 
-    def either(image: int, k: Tensor) -> Tensor:
-        shown = heat[image].new_ones(2, 1, *heat.shape[1:])
-        shown[1, 0] = heat[image]
-        return images[image] * shown[k]
+    both = torch.stack([torch.ones_like(heat), heat], 1)[:, :, None]
+
+    def either(i: Tensor, k: Tensor) -> Tensor:
+        return images[i] * both[i, k]
 
     scored = confidence_under if score == "probability" else score_under
     whole, masked = scored(either, 2).unbind(1)

@@ -6,10 +6,14 @@ import torch
 from torch import Tensor
 
 
-def filled(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """(h, w) bool: the pixels whose centre lies in one of the boxes (k, 4), of a box without any the nearest."""
-    rows, columns = _along(boxes[:, 1], boxes[:, 3], size[0]), _along(boxes[:, 0], boxes[:, 2], size[1])
-    return (rows[:, :, None] & columns[:, None]).any(0)
+def filled(boxes: Sequence[Tensor], size: tuple[int, int], device: torch.device) -> Tensor:
+    """(n, h, w) bool: pixels whose centre lies in one of an image's boxes (k, 4); of a box without any the nearest."""
+    every = torch.cat([*boxes]).to(device)
+    owner = torch.tensor([image for image, own in enumerate(boxes) for _ in own], dtype=torch.long, device=device)
+    rows, columns = _along(every[:, 1], every[:, 3], size[0]), _along(every[:, 0], every[:, 2], size[1])
+    of_image = torch.arange(len(boxes), device=device)[:, None] == owner
+    boxes_over = (of_image[:, :, None] & rows).float().mT @ columns.float()  # how many, pixel by pixel
+    return boxes_over > 0
 
 
 def _along(low: Tensor, high: Tensor, length: int) -> Tensor:
@@ -23,8 +27,7 @@ def _along(low: Tensor, high: Tensor, length: int) -> Tensor:
 
 def objects(boxes: Sequence[Tensor], masks: Tensor) -> Tensor:
     """(n, h, w) uint8 like `masks`, 1 object, 0 not, 255 not judged: where no mask is known, the filled boxes."""
-    found = masks.clone()
-    for mask, own in zip(found, boxes, strict=True):
-        if len(own) and bool((mask == 255).all()):
-            mask[:] = filled(own.to(mask.device), (mask.shape[0], mask.shape[1]))
-    return found
+    known = torch.tensor([len(own) > 0 for own in boxes], device=masks.device)
+    unmasked = known & (masks == 255).flatten(1).all(1)
+    there = filled(boxes, (masks.shape[1], masks.shape[2]), masks.device).to(masks)
+    return torch.where(unmasked[:, None, None], there, masks)

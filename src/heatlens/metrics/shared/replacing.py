@@ -44,8 +44,8 @@ def curve(start: Stack, finish: Stack, maps: Maps, step: int, scored: Scored) ->
     at_least(1, step=step)
     rank = ranks(maps)[:, None]
 
-    def partly(image: int, k: Tensor) -> Tensor:
-        return torch.where(rank[image] < over_pictures(k, start) * step, finish[image], start[image])
+    def partly(i: Tensor, k: Tensor) -> Tensor:
+        return torch.where(rank[i] < over_pictures(k, start) * step, finish[i], start[i])
 
     return scored(partly, -(-prod(maps.shape[1:]) // step) + 1)
 

@@ -34,14 +34,10 @@ def pearson(a: Tensor, b: Tensor) -> Tensor:
 
 def mean_ranks(x: Tensor) -> Tensor:
     """Every value's rank in its row `(n, places)`, from 1 for the smallest; equal values share the mean of theirs."""
-    return torch.stack([_ranked(row) for row in x])
-
-
-def _ranked(row: Tensor) -> Tensor:
-    _, which, many = torch.unique(row, return_inverse=True, return_counts=True)
-    last = many.cumsum(0)
-    mean: Tensor = (last - (many - 1) / 2).to(torch.float64)
-    return mean[which]
+    ordered = x.detach().sort(dim=1).values
+    below, upto = (torch.searchsorted(ordered, x.detach().contiguous(), right=right) for right in (False, True))
+    mean: Tensor = (below + upto + 1).double() / 2
+    return mean
 
 
 def _spearman(a: Tensor, b: Tensor) -> Tensor:

@@ -13,9 +13,9 @@ from ...engine.forward.inputs import Inputs
 from ...engine.forward.layer_outputs import Found
 from ...engine.passes.scene import Options, Scene
 from ...engine.state.in_place import WrittenOver, again_if_written
-from ...targets import Anything, Logit, Target, are_detections, detections, scores_in, settle
+from ...targets import Anything, Logit, Target, are_detections, detections, scores_in, settle_each
 from ...words.errors import EvidenceMissing, LayoutUnclear
-from ...words.trees import Tree, close, main_tensor, rows
+from ...words.trees import Tree, close, main_tensor
 from .layouts import Reading, Tokens
 from .spaces import layout_of, space_of
 
@@ -107,7 +107,7 @@ def _last_reached(model: nn.Module, inputs: Inputs, reading: Reading, names: lis
     scores = scores_in(scene.outputs)
     usual = Anything() if scores is None else asked.get(scores.ndim, _everywhere)
     usual = _all_detections if are_detections(scene.outputs) else usual
-    targets = [settle(usual, rows(scene.outputs, inputs.batch, i, 1)) for i in range(inputs.batch)]
+    targets = settle_each([usual] * inputs.batch, scene.outputs)
     try:
         gradients = scene.under(targets).reached()
     except WrittenOver:

@@ -161,9 +161,12 @@ class Subject:
 
     def baseline(self, images: Tensor) -> Tensor:
         """The black picture in the model's units, of the images' shape; zero where nobody declared the units."""
+        zero = images.new_zeros(1).expand_as(images)
+        if self.assumed:
+            return zero
         colour = black(self.preprocessing).reshape(1, -1, *[1] * (images.ndim - 2))
-        if self.assumed or colour.ndim != images.ndim or colour.shape[1] != images.shape[1]:
-            return torch.zeros_like(images)
+        if colour.ndim != images.ndim or colour.shape[1] != images.shape[1]:
+            return zero
         return colour.to(images).expand_as(images)
 
     def target(self, what: Any = None) -> Target:
