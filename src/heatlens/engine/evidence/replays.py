@@ -17,6 +17,9 @@ from ..passes.scene import Layout, Scene
 from ..rules import rules
 from .scoring import class_of
 
+_MUCH = 1 << 20
+"""Bytes of one image's variations that a CPU copies no sooner than it calls the network again for every image."""
+
 
 class Replays:
     """outputs = replays(images, variations), what one layer says of each of these images put in its place."""
@@ -68,7 +71,7 @@ class Replays:
         def of_image(before: int, start: int, stop: int) -> Tensor:
             return some(before + start, before + stop)
 
-        if self.mixes:
+        if self.mixes and (said.device.type != "cpu" or count * one < _MUCH):
             return chunked(some, images * count, size, report)
         parts = range(0, images * count, count)
         return chain.from_iterable(
