@@ -116,6 +116,15 @@ def test_a_softmax_inside(end: Any) -> None:
     assert any("probabilities that sum to 1" in said for said in answer.warnings)
 
 
+def test_probabilities_that_are_summed_up_into_groups() -> None:
+    """What ends in a product of matrices may be probabilities all the same."""
+    groups = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 1]])
+    net = Net(4, lambda _, y: y.softmax(1) @ groups).eval()
+    found = heatlens.attribute(net, IMAGES, method="hires_cam", target=1, layers="body", upsample=False)
+    expected = hires(net, IMAGES, lambda y: (y.softmax(1) @ groups)[:, 1].log())
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
 def test_labels_behind_sigmoids() -> None:
     net = Net(4, lambda f, z: z.sigmoid())
     answer = explained(net)

@@ -22,8 +22,8 @@ _REARRANGING = (
     "TBackward", "Permute", "Expand",
 )  # fmt: skip
 """Nodes of the graph that leave numbers what they are."""
-_LINEAR = ("Addmm", "Mm", "Convolution", "Linear")
-"""Nodes that return numbers of any sign and sum, so no probabilities."""
+_BIASED = ("Addmm", "Convolution")
+"""Nodes that return numbers of any sign and sum, so no probabilities; a product alone may sum probabilities up."""
 _SIGMOIDS = frozenset({torch.ops.aten.sigmoid.default, torch.ops.aten.sigmoid_.default})
 
 
@@ -49,7 +49,7 @@ def understood(model: nn.Module, inputs: Inputs, outputs: Tree) -> tuple[Meaning
 
 
 def _scores(model: nn.Module, inputs: Inputs, numbers: Tensor) -> Scores:
-    if (node := _last_node(numbers)) is not None and node.name().startswith(_LINEAR):
+    if (node := _last_node(numbers)) is not None and node.name().startswith(_BIASED):
         return "logits"  # which nobody has to look at
     x = numbers.detach().float()
     if not bool((x >= 0).all()):
