@@ -63,6 +63,26 @@ def test_a_method_that_returns_no_maps(subject: Subject, method: Callable[..., A
     assert "\n" not in str(caught.value)
 
 
+def half_of_the_first(activations: Tensor, score_with: Callable[..., Tensor]) -> Tensor:
+    """Knows nothing of several images: what it varies is the first of the stack."""
+    places = activations.shape[2:].numel()
+
+    def vary(stack: Tensor, k: Tensor) -> Tensor:
+        keep = (k[:, None] != torch.arange(places)).to(stack).reshape(len(k), 1, *stack.shape[2:])
+        return stack[0][None] * keep
+
+    return score_with(vary, places).reshape(len(activations), *activations.shape[2:])
+
+
+def test_an_undeclared_method_varies_one_image_at_a_time(subject: Subject) -> None:
+    images = torch.rand(3, 3, 16, 16)
+    together = heatlens.attribute(subject, images, method=half_of_the_first, target=1, upsample=False)
+    alone = [
+        heatlens.attribute(subject, image[None], method=half_of_the_first, target=1, upsample=False) for image in images
+    ]
+    torch.testing.assert_close(together, torch.cat(alone))
+
+
 def in_words(heat: Tensor) -> Any:
     return "good"
 

@@ -17,7 +17,7 @@ from ..recipes.recipe import Recipe
 from ..targets import Opposite, described, placed
 from ..words.errors import BadValue, HeatlensError, NotFinite, ScoreIndifferent
 from ..words.notation import Maps, resize_maps, unit_scale
-from ..words.signature import needs
+from ..words.signature import Method, declared_by, needs
 from .request import Wishes
 from .settling import Aims
 
@@ -100,11 +100,16 @@ def _map(subject: Subject, view: View, against: View | None, recipe: Recipe, ups
     return fused(recipe.fusion, found, size)
 
 
+def _takes_several(function: Method) -> bool:
+    """Whether a method varies several images at once; of a function that nobody declared it is not known."""
+    return declared_by(function) is not None or getattr(function, "__module__", "").startswith("heatlens.")
+
+
 def _at(subject: Subject, view: View, recipe: Recipe, layer: str) -> Maps:
     """At one layer, as the method gives it."""
     function, settings = recipe.entry.function, dict(recipe.settings)
     try:
-        evidence = Evidence(view, layer)
+        evidence = Evidence(view, layer, _takes_several(function))
         maps = function(*(getattr(evidence, word) for word in needs(function)), **settings)
     except ScoreIndifferent as error:
         raise advised(error, subject, view.scene.inputs, layer) from None

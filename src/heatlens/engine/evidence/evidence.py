@@ -27,8 +27,9 @@ from .scoring import Pictures, probabilities, score_pictures
 class Evidence:
     """What is known at one layer, or with "" of the network without one.  Its public names are the methods' words."""
 
-    def __init__(self, view: View, layer: str) -> None:
-        self._view, self._scene, self._layer = view, view.scene, layer
+    def __init__(self, view: View, layer: str, together: bool = True) -> None:
+        """together: whether variations of several images may share a batch."""
+        self._view, self._scene, self._layer, self._together = view, view.scene, layer, together
 
     @cached_property
     def _layout(self) -> Layout:
@@ -38,7 +39,7 @@ class Evidence:
 
     @cached_property
     def _replays(self) -> Replays:
-        return Replays(self._scene, self._layer, self._layout)
+        return Replays(self._scene, self._layer, self._layout, self._together)
 
     @cached_property
     def activations(self) -> Stack:

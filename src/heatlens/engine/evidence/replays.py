@@ -24,8 +24,9 @@ _MUCH = 1 << 20
 class Replays:
     """outputs = replays(images, variations), what one layer says of each of these images put in its place."""
 
-    def __init__(self, scene: Scene, layer: str, layout: Layout) -> None:
+    def __init__(self, scene: Scene, layer: str, layout: Layout, together: bool = True) -> None:
         self._scene, self._layer, self.layout, self.model = scene, layer, layout, scene.model
+        self._together = together
         self.axis: int = getattr(layout, "batch_axis", 0)
         """Of the layer's output, the one that holds the images."""
         self.rows: int = getattr(layout, "rows", 1)
@@ -38,7 +39,7 @@ class Replays:
     @cached_property
     def mixes(self) -> bool:
         """Whether several images are replayed together."""
-        return (self.axis, self.rows) == (0, 1) and self._scene.tail(self._layer).mixes
+        return self._together and (self.axis, self.rows) == (0, 1) and self._scene.tail(self._layer).mixes
 
     def together(self) -> list[list[int]]:
         """The images, those that are replayed together."""
