@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from ..engine.forward.batching import at_once, chunked, out_of_memory
+from ..engine.forward.batching import at_once, chunked, one_warning, out_of_memory
 from ..engine.forward.finite import Doubts
 from ..engine.forward.inputs import Inputs
 from ..engine.state.evaluating import evaluating
@@ -24,6 +24,7 @@ from .settling import aims_of, probabilities, ranking
 from .warnings import notes_on
 
 
+@one_warning()
 def look(
     subject: Subject, inputs: Inputs, asked: Sequence[Recipe], targets: Sequence[Sequence[Target]], wishes: Wishes
 ) -> Seen:

@@ -11,7 +11,7 @@ from ..asking.given import (
 )
 from ..asking.look import look
 from ..asking.request import Wishes
-from ..engine.forward.batching import Progress, chunked
+from ..engine.forward.batching import Progress, chunked, one_warning
 from ..engine.forward.inputs import Inputs
 from ..engine.passes.scene import Options, Scene
 from ..engine.state.evaluating import evaluating
@@ -32,6 +32,7 @@ _SHARES = 100
 """Progress is told in hundredths of a measurement."""
 
 
+@one_warning()
 def measured(
     subject: Subject,
     photos: Sequence[Photo],

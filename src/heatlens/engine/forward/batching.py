@@ -1,6 +1,8 @@
 """Long work in chunks: sized to memory, halved when memory runs out, reported as it goes."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 from warnings import warn
 from weakref import WeakSet
@@ -52,6 +54,27 @@ def pass_chunk(images: Tensor) -> int:
     return max(1, pictures * _PICTURE // max(1, images[0].numel()))
 
 
+_SIZES: ContextVar[dict[str, int] | None] = ContextVar("sizes that did fit", default=None)
+
+
+@contextmanager
+def one_warning() -> Iterator[dict[str, int]]:
+    """What is halved while this is open is told once, at its end: of what so many at a time did fit."""
+    outer = _SIZES.get()
+    if outer is not None:
+        yield outer
+        return
+    sizes: dict[str, int] = {}
+    token = _SIZES.set(sizes)
+    try:
+        yield sizes
+    finally:
+        _SIZES.reset(token)
+        if sizes:
+            said = ", ".join(f"{what}: {size} at a time" for what, size in sizes.items())
+            warn(f"memory ran out; {said}", HeatlensWarning, stacklevel=3)
+
+
 def chunked(
     work: Callable[[int, int], T], total: int, size: int, progress: Progress | None = None, what: str = "variations"
 ) -> Iterator[T]:
@@ -72,8 +95,9 @@ def chunked(
             size, halved = (stop - start) // 2, True
         else:
             if halved:
-                warn(f"memory ran out; {what}: {size} at a time", HeatlensWarning, stacklevel=2)
                 halved = False
+                with one_warning() as sizes:
+                    sizes[what] = size
             yield result
             start = stop
             if progress is not None:
