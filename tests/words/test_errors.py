@@ -10,7 +10,8 @@ from heatlens.words import errors
 from heatlens.words.errors import BadValue, HeatlensError, MissingExtra, UnknownName, unknown
 from heatlens.words.optional import require
 
-KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]
+CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]
+KINDS = [kind for kind in CLASSES if not issubclass(kind, Warning)]
 
 
 def test_a_message_says_what_was_got_what_was_expected_and_what_to_do() -> None:
