@@ -122,7 +122,9 @@ def test_the_demo_installs_no_test_tools() -> None:
 
 
 def test_make_help_lists_every_target() -> None:
-    said = subprocess.run(["make", "--no-print-directory", "help"], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    said = subprocess.run(
+        ["make", "--no-print-directory", "help"], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
     targets = re.search(r"^\.PHONY: (.+)$", read("Makefile"), re.MULTILINE)
     assert targets is not None
     assert [line.split()[1] for line in said.splitlines()] == targets[1].split()
