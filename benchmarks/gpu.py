@@ -5,9 +5,7 @@ launch.  A race ends when its share of the time is up.
 """
 
 import platform
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,10 +23,10 @@ import heatlens
 from heatlens.images import Preprocessing
 from heatlens.models import Subject
 
-from . import peers
+from . import peers, timing
 from .foundation import TEN
 from .page import table
-from .timing import Row, Work, row_of
+from .timing import Row, Work
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance-gpu.md"
 NOT_RUN = """# Performance on a graphics card
@@ -38,6 +36,8 @@ about five minutes and unattended; where there is no card it says so and ends. W
 [performance](performance.md).
 """
 BATCHES = (1, 8, 64)
+_MOST = 1000
+"""Rounds of a race."""
 
 
 @dataclass(frozen=True)
@@ -193,28 +193,8 @@ def _photos(folder: Path, count: int) -> list[Path]:
 
 
 def race(contenders: dict[str, Work], device: torch.device, seconds: float) -> list[Row]:
-    """Turns until the time is up, at least three, after a warm-up; the first contender is the reference."""
-    for work in contenders.values():
-        work()
-    times: dict[str, list[float]] = {name: [] for name in contenders}
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(next(iter(times.values()))) < 3:
-        for name, work in contenders.items():
-            with waited(device):
-                begin = time.perf_counter()
-                work()
-                _wait(device)
-                times[name].append(time.perf_counter() - begin)
-    reference = next(iter(times.values()))
-    return [row_of(name, found, reference) for name, found in times.items()]
-
-
-@contextmanager
-def waited(device: torch.device) -> Iterator[None]:
-    """Nothing is left to do on the device before and after."""
-    _wait(device)
-    yield
-    _wait(device)
+    """Turns until the time is up; the device is waited for before and after each."""
+    return timing.race(contenders, _MOST, seconds=seconds, wait=lambda: _wait(device))
 
 
 def _wait(device: torch.device) -> None:

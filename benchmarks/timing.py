@@ -5,10 +5,13 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from tqdm import tqdm
 
 Work = Callable[[], object]
+_LEAST = 3
+"""Rounds of a race that is ended by the clock."""
 
 
 @dataclass(frozen=True)
@@ -25,23 +28,37 @@ class Row:
     """The quartiles of that ratio."""
 
 
-def race(contenders: dict[str, Work], rounds: int, *, warm: bool = True) -> list[Row]:
-    """Every contender once per round, after a warm-up unless that takes too long; the first one is the reference."""
+def race(
+    contenders: dict[str, Work],
+    rounds: int,
+    *,
+    warm: bool = True,
+    seconds: float = inf,
+    wait: Callable[[], None] = lambda: None,
+) -> list[Row]:
+    """Every contender once per round, after a warm-up unless that takes too long; the first one is the reference.
+
+    seconds: after which no round begins, once there were three.  wait: until a device has done what it was given.
+    """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for work in contenders.values() if warm else ():
         work()
-    for _ in tqdm(range(rounds), leave=False, delay=2):
+    end = time.perf_counter() + seconds
+    for done in tqdm(range(rounds), leave=False, delay=2):
+        if done >= _LEAST and time.perf_counter() > end:
+            break
         for name, work in contenders.items():
             gc.collect()
+            wait()
             begin = time.perf_counter()
             work()
+            wait()
             times[name].append(time.perf_counter() - begin)
     reference = next(iter(times.values()))
-    return [row_of(name, found, reference) for name, found in times.items()]
+    return [_row(name, found, reference) for name, found in times.items()]
 
 
-def row_of(name: str, found: list[float], reference: list[float]) -> Row:
-    """A contender's times beside the reference's of the same rounds."""
+def _row(name: str, found: list[float], reference: list[float]) -> Row:
     ratios = sorted(a / b for a, b in zip(found, reference, strict=True))
     low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else (ratios[0],) * 3
     return Row(name, statistics.median(found), statistics.median(ratios), low, high)

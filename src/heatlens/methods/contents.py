@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint
 
 from ..words.errors import BadValue, UnknownName, unknown
 from ..words.extensions import extensions, loaded
-from ..words.listing import by_name
+from ..words.listing import by_name, called
 from ..words.signature import EVIDENCE, Entry, Method, declared_by, needs
 from ..words.wording import spelling
 from .ablation_cam import ablation_cam as ablation_cam
@@ -79,12 +79,11 @@ def find_method(name: str) -> Entry:
     """The method of that name, however it is spelt, or composed of the parts in "compose:weight=gradient,…"."""
     if spelling(name.partition(":")[0]) == "compose":
         return find_composition(name)
-    for entry in METHODS.values():
-        if spelling(entry.name) == spelling(name):
-            return entry
-    for own, point in _added().items():
-        if spelling(own) == spelling(name):
-            return replace(as_entry(loaded(point)), name=own)
+    if (own := called(name, METHODS)) is not None:
+        return METHODS[own]
+    added = _added()
+    if (own := called(name, added)) is not None:
+        return replace(as_entry(loaded(added[own])), name=own)
     raise unknown("method", name, method_names(), "heatlens methods")
 
 

@@ -7,10 +7,9 @@ from typing import Any
 
 from ..words.errors import BadValue, unknown
 from ..words.extensions import all_loaded, extensions, loaded
-from ..words.listing import by_name
+from ..words.listing import by_name, called
 from ..words.metric import METRIC_EVIDENCE, Metric, measures
 from ..words.signature import needs
-from ..words.wording import spelling
 from .adcc import adcc as adcc
 from .average_drop import average_drop as average_drop
 from .average_gain import average_gain as average_gain
@@ -60,13 +59,12 @@ def find_metric(name: str | Metric | Callable[..., Any]) -> Metric:
         return as_metric(name)
     if not isinstance(name, str):
         raise BadValue(f"the metric {name!r}", "a metric's name or a function")
-    for known in METRICS.values():
-        if spelling(known.name) == spelling(name):
-            return known
-    for own, point in _added().items():
-        if spelling(own) == spelling(name):
-            return replace(as_metric(loaded(point)), name=own)
-    raise unknown("metric", name, sorted([*METRICS, *_added()]), "heatlens metrics")
+    if (own := called(name, METRICS)) is not None:
+        return METRICS[own]
+    added = _added()
+    if (own := called(name, added)) is not None:
+        return replace(as_metric(loaded(added[own])), name=own)
+    raise unknown("metric", name, sorted([*METRICS, *added]), "heatlens metrics")
 
 
 def as_metric(function: Callable[..., Any]) -> Metric:

@@ -4,7 +4,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..words.errors import unknown
-from ..words.wording import spelling
+from ..words.listing import called
 from .recipe import Recipe
 
 _TWO, _FOUR = (f"scales:factors={sizes},mirrored=true" for sizes in ("1+1.5", "1+1.5+2+2.5"))
@@ -50,7 +50,8 @@ def named(method: Any) -> Any:
     """The recipe that ships under a name; anything else as it is."""
     if not isinstance(method, str):
         return method
-    return next((recipe for name, recipe in RECIPES.items() if spelling(name) == spelling(method)), method)
+    own = called(method, RECIPES)
+    return method if own is None else RECIPES[own]
 
 
 def find_recipe(name: str) -> Recipe:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from .wording import spelling
+
 T = TypeVar("T")
 
 
@@ -17,6 +19,11 @@ def by_name(
             raise ValueError(f"two are called {name(one)!r}")
         listed[name(one)] = one
     return MappingProxyType(listed)
+
+
+def called(name: str, listed: Iterable[str]) -> str | None:
+    """Which of the listed names is meant, however it is spelt; None where none is."""
+    return next((own for own in listed if spelling(own) == spelling(name)), None)
 
 
 def of_kind(page: Mapping[str, Any], kind: type[T]) -> list[T]:

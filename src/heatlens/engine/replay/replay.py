@@ -7,7 +7,7 @@ modules answer from memory and the layer answers with new activations. Code betw
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,6 @@ from ...words.errors import LayerNotReached
 from ...words.trees import Tree, main_tensor, map_tensors, snapshot, tensors, version, with_main_tensor
 from ..runtimes.shell import Shell
 from ..state.answered import answered_by
-
-K = TypeVar("K")
 
 
 @dataclass

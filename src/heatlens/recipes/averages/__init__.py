@@ -9,8 +9,8 @@ from typing import Any
 
 from ...words.converting import convert
 from ...words.errors import BadValue, unknown
-from ...words.listing import by_name, of_kind
-from ...words.wording import read_request, spelling
+from ...words.listing import by_name, called, of_kind
+from ...words.wording import read_request
 from .crops import Crops as Crops
 from .flips import Flips as Flips
 from .noise import Noise as Noise
@@ -31,10 +31,10 @@ def find_average(spec: "str | Average | None") -> "Average | None":
     if not isinstance(spec, str):
         raise BadValue(f"the average {spec!r}", f"one of {', '.join(AVERAGES)}, or an average")
     name, words = read_request(spec)
-    kinds = {spelling(known): kind for known, kind in AVERAGES.items()}
-    if spelling(name) not in kinds:
+    own = called(name, AVERAGES)
+    if own is None:
         raise unknown("average", name, AVERAGES)
-    kind = kinds[spelling(name)]
+    kind = AVERAGES[own]
     known = {field.name: field for field in fields(kind)}
     given: dict[str, Any] = {}
     for key, value in words.items():
